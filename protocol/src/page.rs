@@ -1,0 +1,201 @@
+//! The page API: what a web application asks through the vendor's SDK, and how it is answered (reference, part 1).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Version that `info/version` reports: pages compare it with the vendor's numbers and ask for 3.6 to 4.x.
+pub const API_VERSION: &str = "4.2.0.1";
+
+/// Largest body a page may send, in bytes. The frame limit is 1 MiB; the envelope needs room too.
+pub const MAX_PAGE_BODY: usize = 900 * 1024;
+
+/// What a page sends (`AsperaConnectRequest`), after the background has checked it. The page's own `request_id` stays
+/// in the background, which routes the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageCall {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path beginning `/connect/`.
+    pub uri: String,
+    /// JSON text, or empty.
+    #[serde(default)]
+    pub body: String,
+    /// Lowest API version the page accepts; may be empty.
+    #[serde(default)]
+    pub min_version: String,
+    /// Milliseconds (file dialogs only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+}
+
+/// The answer: HTTP-like status and JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageAnswer {
+    /// 200 to 299 = success, if `body` has no `error`.
+    pub status: u16,
+    /// Always JSON.
+    pub body: String,
+}
+
+impl PageAnswer {
+    /// 200 with this body.
+    #[must_use]
+    pub fn ok(body: &Value) -> Self {
+        Self { status: 200, body: body.to_string() }
+    }
+
+    /// An error in the shape every SDK version understands.
+    #[must_use]
+    pub fn error(status: u16, internal: &str, user: &str) -> Self {
+        let body = json!({"error": {"code": status, "internal_message": internal, "user_message": user}});
+        Self { status, body: body.to_string() }
+    }
+}
+
+/// Everything a page can ask. Ids are uuids, checked for shape by the parser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `GET info/version`
+    Version,
+    /// `GET info/ping`
+    Ping,
+    /// `POST transfers/start`
+    Start,
+    /// `POST transfers/activity`
+    Activity,
+    /// `POST transfers/info/{id}`
+    Info(String),
+    /// `POST transfers/modify/{id}`
+    Modify(String),
+    /// `POST transfers/stop/{id}`
+    Stop(String),
+    /// `POST transfers/resume/{id}`
+    Resume(String),
+    /// `POST transfers/remove/{id}`
+    Remove(String),
+    /// `POST windows/select-open-file-dialog/`
+    SelectFiles,
+    /// `POST windows/select-open-folder-dialog/`
+    SelectFolders,
+    /// `POST windows/select-save-file-dialog/`
+    SelectSave,
+    /// `GET windows/about`
+    About,
+    /// `GET windows/preferences` and `/preferences/{page}`
+    Preferences(Option<String>),
+    /// `GET windows/transfer-manager`
+    TransferManager,
+    /// `GET windows/transfer-monitor/{id}`
+    TransferMonitor(String),
+    /// `GET windows/finder/{id}`
+    Finder(String),
+    /// Part of the API, not offered by this build: answered with 501. Holds the path.
+    Known(&'static str),
+}
+
+/// Why a path is no endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Answered with 404.
+    #[error("there is no such endpoint")]
+    NotFound,
+    /// Answered with 405.
+    #[error("this endpoint takes another method")]
+    Method,
+    /// Answered with 400.
+    #[error("the id in the path is not valid")]
+    BadId,
+}
+
+impl RouteError {
+    /// The status a page gets.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::Method => 405,
+            Self::BadId => 400,
+        }
+    }
+}
+
+impl Endpoint {
+    /// Finds the endpoint for a method and a path such as `/connect/transfers/info/UUID`. A trailing slash, a query and
+    /// the prefixes `/v5` and `/v6` are allowed.
+    pub fn route(method: &str, uri: &str) -> Result<Self, RouteError> {
+        let path = uri.split(['?', '#']).next().unwrap_or_default();
+        let path = path.strip_prefix("/v5").or_else(|| path.strip_prefix("/v6")).unwrap_or(path);
+        let rest = path.strip_prefix("/connect/").ok_or(RouteError::NotFound)?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let parts: Vec<&str> = rest.split('/').collect();
+        let id = |text: &str| if is_id(text) { Ok(text.to_owned()) } else { Err(RouteError::BadId) };
+        let (wanted, endpoint) = match parts.as_slice() {
+            ["info", "version"] => ("GET", Self::Version),
+            ["info", "ping" | "ready"] => ("GET", Self::Ping),
+            ["info", "ports"] => ("POST", Self::Known("info/ports")),
+            ["info", "authenticate"] => ("POST", Self::Known("info/authenticate")),
+            ["update", "require"] => ("POST", Self::Known("update/require")),
+            ["transfers", "start"] => ("POST", Self::Start),
+            ["transfers", "activity"] => ("POST", Self::Activity),
+            ["transfers", "info", x] => ("POST", Self::Info(id(x)?)),
+            ["transfers", "modify", x] => ("POST", Self::Modify(id(x)?)),
+            ["transfers", "stop", x] => ("POST", Self::Stop(id(x)?)),
+            ["transfers", "resume", x] => ("POST", Self::Resume(id(x)?)),
+            ["transfers", "remove", x] => ("POST", Self::Remove(id(x)?)),
+            ["windows", "select-open-file-dialog"] => ("POST", Self::SelectFiles),
+            ["windows", "select-open-folder-dialog"] => ("POST", Self::SelectFolders),
+            ["windows", "select-save-file-dialog"] => ("POST", Self::SelectSave),
+            ["windows", "about"] => ("GET", Self::About),
+            ["windows", "preferences"] => ("GET", Self::Preferences(None)),
+            ["windows", "preferences", page] => ("GET", Self::Preferences(Some((*page).to_owned()))),
+            ["windows", "transfer-manager"] => ("GET", Self::TransferManager),
+            ["windows", "transfer-monitor", x] => ("GET", Self::TransferMonitor(id(x)?)),
+            ["windows", "finder", x] => ("GET", Self::Finder(id(x)?)),
+            ["file", "initialize-drag-drop"] => ("GET", Self::Known("file/initialize-drag-drop")),
+            ["file", "dropped-files"] => ("POST", Self::Known("file/dropped-files")),
+            ["file", "read-as-array-buffer"] => ("POST", Self::Known("file/read-as-array-buffer")),
+            ["file", "read-chunk-as-array-buffer"] => ("POST", Self::Known("file/read-chunk-as-array-buffer")),
+            ["file", "checksum"] => ("POST", Self::Known("file/checksum")),
+            _ => return Err(RouteError::NotFound),
+        };
+        if method == wanted { Ok(endpoint) } else { Err(RouteError::Method) }
+    }
+
+    /// True for what a site may ask before the user has allowed it.
+    #[must_use]
+    pub fn needs_no_consent(&self) -> bool {
+        matches!(self, Self::Version | Self::Ping | Self::Known("update/require"))
+    }
+}
+
+/// Ids in paths: 1 to 64 letters, digits and hyphens.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_with_and_without_slash_and_version() {
+        for uri in [
+            "/connect/windows/select-open-file-dialog/",
+            "/connect/windows/select-open-file-dialog",
+            "/v5/connect/windows/select-open-file-dialog/",
+        ] {
+            assert_eq!(Endpoint::route("POST", uri), Ok(Endpoint::SelectFiles));
+        }
+        assert_eq!(Endpoint::route("GET", "/connect/info/version"), Ok(Endpoint::Version));
+        assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/ab-1"), Ok(Endpoint::Stop("ab-1".into())));
+    }
+
+    #[test]
+    fn wrong_paths_methods_and_ids_have_their_own_status() {
+        assert_eq!(Endpoint::route("POST", "/connect/info/version"), Err(RouteError::Method));
+        assert_eq!(Endpoint::route("GET", "/connect/nothing"), Err(RouteError::NotFound));
+        assert_eq!(Endpoint::route("GET", "/elsewhere"), Err(RouteError::NotFound));
+        assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/../start"), Err(RouteError::NotFound));
+        assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/a%2f"), Err(RouteError::BadId));
+    }
+}

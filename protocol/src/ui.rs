@@ -1,0 +1,365 @@
+//! Requests of the extension's own pages and of the command line, and the events they follow.
+//!
+//! None of these may carry an origin; the agent refuses them with `forbidden` if they do, and the background never
+//! forwards a message from a content script as one of them.
+
+use crate::{ErrorCode, Origin};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Request kinds. Unless said otherwise the result is `{}`.
+pub mod kinds {
+    /// A page API call: params [`crate::page::PageCall`], result [`crate::page::PageAnswer`] or parts.
+    pub const PAGE: &str = "page";
+    /// No params; result [`super::TransfersSnapshot`]; afterwards `transfers` events arrive.
+    pub const SUBSCRIBE: &str = "ui.subscribe";
+    /// No params; ends the events.
+    pub const UNSUBSCRIBE: &str = "ui.unsubscribe";
+    /// Params [`super::TransferRef`].
+    pub const STOP: &str = "ui.stop";
+    /// Params [`super::TransferRef`]. Also retries a failed transfer and starts a queued one at once.
+    pub const RESUME: &str = "ui.resume";
+    /// Params [`super::TransferRef`]. Takes the transfer off the list; stops it first.
+    pub const REMOVE: &str = "ui.remove";
+    /// Params [`super::TransferRef`]; opens the folder in the desktop's file manager.
+    pub const REVEAL: &str = "ui.reveal";
+    /// No params; result [`super::Prompts`]: open prompts of this browser session (after a restart of the background).
+    pub const PROMPTS: &str = "ui.prompts";
+    /// Params [`super::PromptAnswer`].
+    pub const ANSWER: &str = "ui.answer";
+    /// Params [`super::FolderQuery`]; result [`super::FolderListing`].
+    pub const LIST_FOLDER: &str = "ui.list-folder";
+    /// Params [`super::NewFolder`]; result [`super::FolderListing`] of the new folder.
+    pub const CREATE_FOLDER: &str = "ui.create-folder";
+    /// No params; result [`super::TrustView`].
+    pub const TRUST: &str = "ui.trust";
+    /// Params [`super::ForgetTrust`]; forgets a remembered decision.
+    pub const FORGET_TRUST: &str = "ui.forget-trust";
+    /// No params; result [`super::Status`].
+    pub const STATUS: &str = "ui.status";
+    /// No params; the agent stops its workers (journals kept), then exits.
+    pub const SHUTDOWN: &str = "ui.shutdown";
+}
+
+/// Names one transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferRef {
+    /// The transfer's uuid.
+    pub uuid: String,
+}
+
+/// Life-cycle states (reference, 1.8); the texts are those of the page API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferStatus {
+    /// Accepted, starting.
+    Initiating,
+    /// Waiting for a free place.
+    Queued,
+    /// Moving data.
+    Running,
+    /// Waiting to try again after an error that may pass.
+    WillRetry,
+    /// Every file arrived and was verified.
+    Completed,
+    /// Given up; can be resumed.
+    Failed,
+    /// Stopped by the user; can be resumed.
+    Cancelled,
+    /// Taken off the list.
+    Removed,
+}
+
+/// One transfer as windows show it. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransferView {
+    /// Its id.
+    pub uuid: String,
+    /// What to call it: the first file's name, or the spec's title.
+    pub title: String,
+    /// `send` or `receive`, seen from this machine.
+    pub direction: crate::spec::Direction,
+    /// The site that started it.
+    pub origin: Origin,
+    /// The server's name.
+    pub remote_host: String,
+    /// Its state.
+    pub status: TransferStatus,
+    /// Total bytes, as far as the scan knows.
+    pub bytes_expected: u64,
+    /// Bytes verified at the receiver.
+    pub bytes_written: u64,
+    /// Present rate, kbit/s.
+    pub rate_kbps: u64,
+    /// Seconds left at the present rate; absent if unknown.
+    pub seconds_left: Option<u64>,
+    /// Files known so far.
+    pub files_expected: u64,
+    /// Files complete or skipped.
+    pub files_completed: u64,
+    /// Files failed.
+    pub files_failed: u64,
+    /// The file being moved.
+    pub current_file: String,
+    /// Local folder to open, if any.
+    pub folder: Option<String>,
+    /// Error, if the last attempt ended with one.
+    pub error: Option<TransferError>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Milliseconds since the Unix epoch when it was added.
+    pub added_ms: u64,
+}
+
+/// The error of a transfer in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferError {
+    /// The predecessor's number.
+    pub code: ErrorCode,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// Result of `ui.subscribe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransfersSnapshot {
+    /// The next event has `seq + 1`.
+    pub seq: u64,
+    /// All transfers, newest first.
+    pub transfers: Vec<TransferView>,
+}
+
+/// Data of a `transfers` event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TransfersChanged {
+    /// New or changed transfers, whole.
+    pub changed: Vec<TransferView>,
+    /// Ids of transfers that left the list.
+    pub removed: Vec<String>,
+}
+
+/// Something the user must decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Its id.
+    pub prompt_id: String,
+    /// The site on whose behalf the user is asked.
+    pub origin: Origin,
+    /// What to ask.
+    #[serde(flatten)]
+    pub question: Question,
+}
+
+/// The kinds of questions. `ask` is the tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Question {
+    /// May this site use Godwit?
+    Consent {
+        /// What the site wanted: `files`, `send` or `receive`.
+        purpose: String,
+        /// The server it named, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote_host: Option<String>,
+    },
+    /// Choose files to upload.
+    OpenFiles(PickerOptions),
+    /// Choose folders to upload, or a folder to save to.
+    OpenFolders(PickerOptions),
+    /// Choose where to save.
+    SaveFile(PickerOptions),
+    /// The server's certificate is not known and no fingerprint was given.
+    ServerCertificate {
+        /// Host and port.
+        server: String,
+        /// `SHA256:…` of the certificate.
+        fingerprint: String,
+    },
+}
+
+/// What a file dialog was asked to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PickerOptions {
+    /// Title given by the page (shown as text beside the site's name); may be empty.
+    #[serde(default)]
+    pub title: String,
+    /// Name suggested for saving; may be empty.
+    #[serde(default)]
+    pub suggested_name: String,
+    /// More than one choice allowed.
+    #[serde(default)]
+    pub multiple: bool,
+    /// Kinds of files offered; empty = all.
+    #[serde(default)]
+    pub filters: Vec<FileFilter>,
+}
+
+/// One entry of `allowedFileTypes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFilter {
+    /// Name shown.
+    pub filter_name: String,
+    /// Extensions without the dot; `*` = everything.
+    pub extensions: Vec<String>,
+}
+
+/// Result of `ui.prompts`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prompts {
+    /// Open prompts, oldest first.
+    pub prompts: Vec<Prompt>,
+}
+
+/// Answer to a prompt. A closed window is `Cancel`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromptAnswer {
+    /// Which prompt.
+    pub prompt_id: String,
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// What the user decided. `decision` is the tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    /// Consent or certificate: yes; `remember` makes it permanent, otherwise it holds for this browser session.
+    Allow {
+        /// Keep the decision.
+        remember: bool,
+    },
+    /// Consent or certificate: no; `remember` puts the site on the restricted list.
+    Deny {
+        /// Keep the decision.
+        remember: bool,
+    },
+    /// File dialogs: these absolute paths.
+    Chosen {
+        /// Absolute paths; one for `SaveFile`.
+        paths: Vec<String>,
+    },
+    /// File dialogs: nothing chosen. Consent: no, this time.
+    Cancel,
+}
+
+/// Data of `prompt-closed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptClosed {
+    /// Which prompt.
+    pub prompt_id: String,
+}
+
+/// Data of `open-page`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPage {
+    /// `about`, `preferences`, `activity`, `monitor`.
+    pub page: String,
+    /// Section of preferences or uuid of a transfer; may be empty.
+    #[serde(default)]
+    pub argument: String,
+}
+
+/// Data of `badge`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Badge {
+    /// Transfers initiating, running or waiting to retry.
+    pub active: u32,
+    /// Transfers failed and not yet looked at.
+    pub failed: u32,
+}
+
+/// Params of `ui.list-folder`. An absent path is the place of the last dialog, else the home folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderQuery {
+    /// Absolute path.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Show names that begin with a dot.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// Params of `ui.create-folder`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewFolder {
+    /// Absolute path of the folder that shall hold it.
+    pub parent: String,
+    /// Its name, one path component.
+    pub name: String,
+}
+
+/// Result of `ui.list-folder`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderListing {
+    /// The folder shown, absolute.
+    pub path: String,
+    /// Its parent; absent for `/`.
+    pub parent: Option<String>,
+    /// Folders first, then by name.
+    pub entries: Vec<FolderEntry>,
+    /// Shortcuts: home, desktop, documents, downloads, recent folders, file system.
+    pub places: Vec<Place>,
+    /// True if not all entries are listed (limit 5,000).
+    pub truncated: bool,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderEntry {
+    /// The name.
+    pub name: String,
+    /// True for folders and links to folders.
+    pub folder: bool,
+    /// Bytes; 0 for folders.
+    pub size: u64,
+    /// Milliseconds since the Unix epoch.
+    pub modified_ms: u64,
+}
+
+/// A shortcut of the picker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// `home`, `desktop`, `documents`, `downloads`, `recent`, `root`.
+    pub kind: String,
+    /// Absolute path.
+    pub path: String,
+}
+
+/// The remembered trust decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustView {
+    /// Patterns of sites that may start transfers.
+    pub trusted: Vec<String>,
+    /// Patterns of sites that may not.
+    pub restricted: Vec<String>,
+}
+
+/// Params of `ui.forget-trust`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetTrust {
+    /// The pattern as listed.
+    pub pattern: String,
+}
+
+/// Result of `ui.status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the agent's build.
+    pub version: String,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// Where the agent keeps its files.
+    pub home: String,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Transfers by state.
+    pub counts: std::collections::BTreeMap<String, u64>,
+    /// All transfers, newest first.
+    pub transfers: Vec<TransferView>,
+    /// Things the user should know (a database set aside, say).
+    pub notices: Vec<String>,
+    /// Room for more, without a new protocol version.
+    #[serde(default)]
+    pub more: Value,
+}

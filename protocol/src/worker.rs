@@ -1,0 +1,261 @@
+//! Agent ⇄ worker: JSON lines. The agent writes [`Command`]s to the worker's standard input, the worker writes
+//! [`Report`]s to its standard output and nothing else there; logs go to standard error.
+//!
+//! The first command is `start` and holds all secrets; they never appear in arguments or the environment.
+//! Closing standard input means: the agent is gone; the worker stops as after `stop`.
+
+use crate::spec::{Direction, OverwritePolicy, RatePolicy, ResumePolicy};
+use crate::{ErrorCode, RateKbps, Secret};
+use serde::{Deserialize, Serialize};
+
+/// From agent to worker. `type` is the tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// First and once.
+    Start(Box<Start>),
+    /// New limits, effective at once.
+    SetRate(RateSettings),
+    /// Write the journal, then exit with `error {code: 28}`.
+    Stop,
+}
+
+/// Everything one session needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Id of the transfer; the same in every attempt.
+    pub transfer_id: String,
+    /// Counts attempts from 1.
+    pub attempt: u32,
+    /// Seen from this machine.
+    pub direction: Direction,
+    /// Where and who.
+    pub server: ServerAddress,
+    /// What to move.
+    pub paths: Vec<PathPair>,
+    /// Receive: absolute local folder. Send: folder on the server, relative to the user's root.
+    pub destination_root: String,
+    /// Make `destination_root` if it does not exist.
+    #[serde(default)]
+    pub create_dir: bool,
+    /// How.
+    #[serde(default)]
+    pub options: TransferOptions,
+    /// Limits at the start.
+    pub rate: RateSettings,
+    /// Opaque text for the server's log.
+    #[serde(default)]
+    pub cookie: String,
+}
+
+/// One source and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathPair {
+    /// Send: absolute local path. Receive: path on the server, relative to the user's root.
+    pub source: String,
+    /// Name and folder at the target, relative to the destination root; absent: the source's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+}
+
+/// The server and how to prove both sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerAddress {
+    /// Name or address (IPv6 without brackets).
+    pub host: String,
+    /// UDP port for data.
+    pub data_port: u16,
+    /// TCP port, tried when UDP gets no answer, to tell the user which is blocked.
+    pub tcp_port: u16,
+    /// Login name; may be empty with a token.
+    #[serde(default)]
+    pub user: String,
+    /// Proof of who we are.
+    pub credential: Credential,
+    /// How the server proves who it is.
+    #[serde(default)]
+    pub identity: ServerIdentity,
+}
+
+/// Proof of who the client is. `method` is the tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case")]
+pub enum Credential {
+    /// Login by password.
+    Password {
+        /// The password.
+        password: Secret,
+    },
+    /// A transfer token made by the server's web application.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+}
+
+/// What a server's certificate must satisfy: the fingerprint if one is given; else the pin if there is one; else the
+/// system's roots; else the worker ends with code 51 and reports the fingerprint, so that the user can be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerIdentity {
+    /// From the spec (`sshfp`) or the command line: `SHA256:…` or bare hex or base64, of the DER certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Confirmed by the user earlier, same form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+}
+
+/// How to treat files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransferOptions {
+    /// How partial files are continued.
+    pub resume: ResumePolicy,
+    /// What happens to existing targets.
+    pub overwrite: OverwritePolicy,
+    /// Keep modification times.
+    pub preserve_times: bool,
+    /// Suffix of a file on its way, with the dot.
+    pub partial_suffix: String,
+    /// Suffix of the journal beside it, with the dot.
+    pub checkpoint_suffix: String,
+    /// Wait for the disk before a file gets its final name.
+    pub fsync: bool,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self {
+            resume: ResumePolicy::default(),
+            overwrite: OverwritePolicy::default(),
+            preserve_times: false,
+            partial_suffix: ".partial".into(),
+            checkpoint_suffix: ".aspera-ckpt".into(),
+            fsync: true,
+        }
+    }
+}
+
+/// Rates of a session; absent = no limit of that kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateSettings {
+    /// `fair` unless said otherwise.
+    pub policy: RatePolicy,
+    /// Wanted rate.
+    pub target: Option<RateKbps>,
+    /// Never slower than this, except by a server's cap.
+    pub minimum: Option<RateKbps>,
+    /// Never faster than this (aggregate limits).
+    pub cap: Option<RateKbps>,
+}
+
+/// From worker to agent. `type` is the tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Report {
+    /// Connected and accepted.
+    Session {
+        /// `quic` or `http`.
+        transport: String,
+        /// The server's certificate, `SHA256:…`.
+        fingerprint: String,
+        /// Version the server says it has.
+        server_version: String,
+    },
+    /// At most four a second.
+    Stats(Stats),
+    /// One file ended.
+    File(FileReport),
+    /// Every file arrived and was verified; the last line.
+    Done(Stats),
+    /// The session failed; the last line.
+    Error(Failure),
+}
+
+/// Where the session stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stats {
+    /// Sum of the sizes of all files known so far.
+    pub bytes_expected: u64,
+    /// Bytes at the target: verified now, found there from an earlier attempt, or skipped as already complete.
+    pub bytes_written: u64,
+    /// File bytes carried in this session (units only, no headers, no retransmissions).
+    pub bytes_transferred: u64,
+    /// Bytes of UDP payload sent and received in this session.
+    pub bytes_on_wire: u64,
+    /// Present rate.
+    pub rate_kbps: u64,
+    /// Files known so far.
+    pub files_expected: u64,
+    /// True once the scan has ended and the expectations are final.
+    pub scan_complete: bool,
+    /// Files complete now (skipped ones included).
+    pub files_completed: u64,
+    /// Files skipped because the target had them.
+    pub files_skipped: u64,
+    /// Files failed.
+    pub files_failed: u64,
+    /// A file in progress: path relative to the roots.
+    pub current_file: String,
+    /// Smoothed round-trip time.
+    pub rtt_us: u64,
+    /// Packets declared lost in this session.
+    pub packets_lost: u64,
+}
+
+/// How a file ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// Path relative to the roots.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// What became of it.
+    pub outcome: FileOutcome,
+    /// Set if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// BLAKE3 of its content, hex; absent if skipped or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOutcome {
+    /// Written and verified.
+    Completed,
+    /// The target had it already.
+    Skipped,
+    /// See `error`.
+    Failed,
+}
+
+/// An error with its number and words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The predecessor's number.
+    pub code: ErrorCode,
+    /// What was wrong and what to do.
+    pub message: String,
+    /// The certificate that was presented, when the code is 51.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+impl Failure {
+    /// An error whose words are the code's own, followed by `detail` if that is not empty.
+    #[must_use]
+    pub fn new(code: ErrorCode, detail: impl AsRef<str>) -> Self {
+        let detail = detail.as_ref();
+        let message = if detail.is_empty() { code.text().to_owned() } else { format!("{} ({detail})", code.text()) };
+        Self { code, message, fingerprint: None }
+    }
+}
+
+/// Longest line either side may write, in bytes.
+pub const MAX_LINE: usize = 4 * 1024 * 1024;
