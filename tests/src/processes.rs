@@ -1,0 +1,102 @@
+//! Processes as the kernel shows them in `/proc`: finding, killing and watching them by id.
+
+use crate::wait::{SOON, until_true};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Ids of all processes.
+#[must_use]
+pub fn all() -> Vec<u32> {
+    let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
+    folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The name of the program a process runs, without its folder; empty if it is gone.
+#[must_use]
+pub fn program(pid: u32) -> String {
+    let bytes = command_line(pid);
+    let first = bytes.split(|b| *b == 0).next().unwrap_or_default();
+    let first = String::from_utf8_lossy(first).into_owned();
+    first.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Arguments, separated by NUL; empty if the process is gone.
+#[must_use]
+pub fn command_line(pid: u32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+/// The environment it was started with, separated by NUL; empty if it is gone.
+#[must_use]
+pub fn environment(pid: u32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
+
+/// Resident memory, bytes.
+#[must_use]
+pub fn resident(pid: u32) -> u64 {
+    status_field(pid, "VmRSS:").and_then(|v| v.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default()
+        * 1024
+}
+
+/// Parent's id.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    status_field(pid, "PPid:")?.parse().ok()
+}
+
+/// True until the process has ended (a zombie has ended).
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    status_field(pid, "State:").is_some_and(|state| !state.starts_with('Z') && !state.starts_with('X'))
+}
+
+/// Living processes that belong to the agent home `home`: those with it as `GODWIT_HOME`, and all below them.
+#[must_use]
+pub fn of_home(home: &Path) -> Vec<u32> {
+    let wanted = format!("GODWIT_HOME={}", home.display());
+    let everyone = all();
+    let mut found: BTreeSet<u32> = everyone
+        .iter()
+        .copied()
+        .filter(|pid| environment(*pid).split(|b| *b == 0).any(|variable| variable == wanted.as_bytes()))
+        .collect();
+    found.remove(&std::process::id());
+    // Children may have been given a cleaned environment.
+    loop {
+        let more: Vec<u32> = everyone
+            .iter()
+            .copied()
+            .filter(|pid| !found.contains(pid) && parent(*pid).is_some_and(|p| found.contains(&p)))
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+    }
+    found.into_iter().filter(|pid| is_alive(*pid)).collect()
+}
+
+/// Living processes of `home` that run `name`.
+#[must_use]
+pub fn named(home: &Path, name: &str) -> Vec<u32> {
+    of_home(home).into_iter().filter(|pid| program(*pid) == name).collect()
+}
+
+/// Sends SIGKILL and waits until the process has ended.
+pub fn kill_hard(pid: u32) {
+    signal(pid, Signal::KILL);
+    until_true(&format!("process {pid} ends after SIGKILL"), SOON, || !is_alive(pid));
+}
+
+/// Sends a signal; a process that is gone already is no fault.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    let _ = kill_process(pid, signal);
+}
+
+fn status_field(pid: u32, field: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(field)).map(|rest| rest.trim().to_owned())
+}

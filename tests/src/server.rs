@@ -1,0 +1,258 @@
+//! The real `godwit-server`, which can be killed and come back on the same ports.
+
+use crate::wait::SOON;
+use crate::{Scratch, processes};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How to run a server.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Name and password.
+    pub user: (String, String),
+    /// Contents of a configuration file, given by `--config` instead of `--user` on the command line.
+    pub config: Option<String>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { user: ("ann".into(), "a-password-for-tests".into()), config: None }
+    }
+}
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    options: ServerOptions,
+    docroot: PathBuf,
+    state: PathBuf,
+    config_file: PathBuf,
+    stderr: PathBuf,
+    /// UDP, and TCP for port tests.
+    pub data: SocketAddr,
+    api: SocketAddr,
+    http: SocketAddr,
+    /// `SHA256:…` of its certificate.
+    pub fingerprint: String,
+}
+
+/// The one line the server prints.
+struct Ready {
+    data: SocketAddr,
+    api: SocketAddr,
+    http: SocketAddr,
+    fingerprint: String,
+}
+
+impl Server {
+    /// Starts one on free ports of 127.0.0.1, with docroot and state below `scratch`.
+    #[must_use]
+    pub fn start(scratch: &Scratch, options: ServerOptions) -> Self {
+        let docroot = scratch.folder("docroot");
+        let state = scratch.folder("server-state");
+        let config_file = scratch.path("server.toml");
+        if let Some(text) = &options.config {
+            std::fs::write(&config_file, text).unwrap();
+        }
+        let stderr = scratch.folder("stderr").join("server");
+        let zero: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let (child, ready) = launch(&options, &docroot, &state, &config_file, &stderr, [zero; 3]);
+        Self {
+            child,
+            options,
+            docroot,
+            state,
+            config_file,
+            stderr,
+            data: ready.data,
+            api: ready.api,
+            http: ready.http,
+            fingerprint: ready.fingerprint,
+        }
+    }
+
+    /// Starts it again after its end: same ports, same state.
+    pub fn restart(&mut self) {
+        assert!(!processes::is_alive(self.pid()), "the server still runs");
+        let ports = [self.data, self.api, self.http];
+        let (child, ready) = launch(&self.options, &self.docroot, &self.state, &self.config_file, &self.stderr, ports);
+        self.child = child;
+        assert_eq!(ready.data, self.data, "the data port stays");
+        assert_eq!(ready.fingerprint, self.fingerprint, "the certificate stays");
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and wait.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and wait for the end, at most `limit`.
+    pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
+        processes::signal(self.pid(), Signal::TERM);
+        self.wait_end(limit)
+    }
+
+    /// Waits for its end.
+    pub fn wait_end(&mut self, limit: Duration) -> ExitStatus {
+        crate::until("the server ends", limit, || self.child.try_wait().unwrap())
+    }
+
+    /// The folder that the user sees as `/`.
+    #[must_use]
+    pub fn docroot(&self) -> &Path {
+        &self.docroot
+    }
+
+    /// Where its certificate and other state lie.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// What it has written to standard error.
+    #[must_use]
+    pub fn log(&self) -> Vec<u8> {
+        std::fs::read(&self.stderr).unwrap_or_default()
+    }
+
+    /// A transfer spec for this server without paths; `extra` wins over the defaults. The data go to `data_port`, so
+    /// that a [`crate::Relay`] can stand between.
+    #[must_use]
+    pub fn spec(&self, direction: &str, data_port: u16, extra: Value) -> Value {
+        let mut spec = json!({
+            "direction": direction,
+            "remote_host": "127.0.0.1",
+            "remote_user": self.options.user.0,
+            "remote_password": self.options.user.1,
+            "authentication": "password",
+            "ssh_port": self.data.port(),
+            "fasp_port": data_port,
+            "sshfp": self.fingerprint,
+        });
+        merge(&mut spec, extra);
+        spec
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes the fields of `extra` over those of `target`; `null` removes a field.
+pub fn merge(target: &mut Value, extra: Value) {
+    let (Value::Object(target), Value::Object(extra)) = (target, extra) else { return };
+    for (key, value) in extra {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            target.insert(key, value);
+        }
+    }
+}
+
+fn launch(
+    options: &ServerOptions,
+    docroot: &Path,
+    state: &Path,
+    config: &Path,
+    stderr: &Path,
+    [data, api, http]: [SocketAddr; 3],
+) -> (Child, Ready) {
+    let begin = Instant::now();
+    loop {
+        let mut child = command(options, docroot, state, config, stderr, [data, api, http]).spawn().unwrap();
+        match read_ready(&mut child) {
+            Some(ready) => return (child, ready),
+            None => {
+                let _ = child.kill();
+                let status = child.wait().unwrap();
+                let log = std::fs::read_to_string(stderr).unwrap_or_default();
+                let tail = &log[log.len().saturating_sub(2000)..];
+                // Right after a kill the old socket may live for a moment.
+                assert!(begin.elapsed() < Duration::from_secs(5), "the server does not start ({status}): {tail}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn command(
+    options: &ServerOptions,
+    docroot: &Path,
+    state: &Path,
+    config: &Path,
+    stderr: &Path,
+    [data, api, http]: [SocketAddr; 3],
+) -> Command {
+    let mut command = Command::new(crate::binaries::path("godwit-server"));
+    command
+        .env("RUST_LOG", "debug,quinn=info,quinn_proto=info,rustls=info")
+        .env("RUST_BACKTRACE", "1")
+        .arg("--docroot")
+        .arg(docroot)
+        .arg("--state")
+        .arg(state)
+        .args(["--bind", "127.0.0.1", "--data-port", &data.port().to_string()])
+        .args(["--api-port", &api.port().to_string(), "--http-port", &http.port().to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::OpenOptions::new().create(true).append(true).open(stderr).unwrap());
+    if options.config.is_some() {
+        command.arg("--config").arg(config);
+    } else {
+        command.arg("--user").arg(format!("{}:{}", options.user.0, options.user.1));
+    }
+    command
+}
+
+/// Waits for the ready line; `None` if the process ends first.
+fn read_ready(child: &mut Child) -> Option<Ready> {
+    let stdout = child.stdout.take().unwrap();
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let deadline = Instant::now() + SOON;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = match receive.recv_timeout(left) {
+            Ok(line) => line,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the server printed no ready line"),
+        };
+        let Some(rest) = line.strip_prefix("ready ") else { continue };
+        let field = |name: &str| {
+            rest.split_whitespace()
+                .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+                .unwrap_or_else(|| panic!("the ready line has no {name}: {line}"))
+                .to_owned()
+        };
+        return Some(Ready {
+            data: field("data").parse().unwrap(),
+            api: field("api").parse().unwrap(),
+            http: field("http").parse().unwrap(),
+            fingerprint: field("fingerprint"),
+        });
+    }
+}
