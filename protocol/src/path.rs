@@ -13,7 +13,7 @@ pub const MAX_PATH: usize = 4096;
 pub const MAX_DEPTH: usize = 128;
 
 /// A path below some root: at least one component, `/` between them, NFC, bounded, without empty components, `.`, `..`,
-/// NUL, control characters or backslashes, and not absolute. The only form in which names of a peer reach a disk.
+/// NUL, control characters, [bidi controls](is_bidi_control) or backslashes, and not absolute. The only form in which names of a peer reach a disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct RelPath(String);
@@ -33,7 +33,7 @@ pub enum PathError {
     /// Has an empty component or `.`.
     #[error("the path has an empty part or '.'")]
     Dot,
-    /// NUL, control characters or backslash.
+    /// NUL, control characters, bidi controls or backslash.
     #[error("the path has a character that is not allowed")]
     Character,
     /// Longer than [`MAX_PATH`], a component longer than [`MAX_COMPONENT`], or deeper than [`MAX_DEPTH`].
@@ -94,12 +94,21 @@ impl FromStr for RelPath {
                 "" | "." => return Err(PathError::Dot),
                 ".." => return Err(PathError::Parent),
                 _ if part.len() > MAX_COMPONENT || depth > MAX_DEPTH => return Err(PathError::TooLong),
-                _ if part.chars().any(|c| c.is_control() || c == '\\') => return Err(PathError::Character),
+                _ if part.chars().any(|c| c.is_control() || c == '\\' || is_bidi_control(c)) => {
+                    return Err(PathError::Character);
+                }
                 _ => {}
             }
         }
         Ok(Self(text))
     }
+}
+
+/// Embeddings, overrides and isolates: they change the order in which the rest of a line is *shown*, so that
+/// `annexe\u{202e}gpj.exe` reads as a picture. No file system needs them in a name; right-to-left scripts work without.
+#[must_use]
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for RelPath {

@@ -9,6 +9,9 @@ use std::str::FromStr;
 #[serde(transparent)]
 pub struct RateKbps(pub u64);
 
+/// Largest rate read from outside: 10 Tbit/s, beyond any line, and far below where f64 or u64 lose exactness.
+pub const MAX_KBPS: u64 = 10_000_000_000;
+
 /// Why a rate could not be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("'{0}' is not a rate: write a number of kbit/s, or a number with k, m or g, such as 200m")]
@@ -47,8 +50,7 @@ impl FromStr for RateKbps {
         }
         let value: f64 = number.parse().map_err(|_| error())?;
         let kbps = value * factor;
-        // 10 Tbit/s: beyond any line, and far below where f64 or u64 lose exactness.
-        if !kbps.is_finite() || kbps > 1e10 {
+        if !kbps.is_finite() || kbps > MAX_KBPS as f64 {
             return Err(error());
         }
         Ok(Self(kbps.round() as u64))
@@ -76,8 +78,9 @@ impl<'de> Deserialize<'de> for RateKbps {
             Text(String),
         }
         match Raw::deserialize(deserializer)? {
-            Raw::Whole(n) => Ok(Self(n)),
-            Raw::Number(n) if n.is_finite() && (0.0..1e10).contains(&n) => Ok(Self(n as u64)),
+            Raw::Whole(n) if n <= MAX_KBPS => Ok(Self(n)),
+            Raw::Whole(n) => Err(serde::de::Error::custom(RateError(n.to_string()))),
+            Raw::Number(n) if n.is_finite() && (0.0..=MAX_KBPS as f64).contains(&n) => Ok(Self(n as u64)),
             Raw::Number(n) => Err(serde::de::Error::custom(RateError(n.to_string()))),
             Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
         }
@@ -110,6 +113,8 @@ mod tests {
     fn pages_may_send_texts_and_fractions() {
         assert_eq!(serde_json::from_str::<RateKbps>("\"5000\"").unwrap(), RateKbps(5000));
         assert_eq!(serde_json::from_str::<RateKbps>("5000.7").unwrap(), RateKbps(5000));
-        assert!(serde_json::from_str::<RateKbps>("-1").is_err());
+        for text in ["-1", "10000000001", "18446744073709551615", "1e300", "true", "null", "[1]"] {
+            assert!(serde_json::from_str::<RateKbps>(text).is_err(), "{text}");
+        }
     }
 }
