@@ -16,6 +16,7 @@ pub mod path;
 pub mod rate;
 pub mod secret;
 pub mod spec;
+pub mod start;
 pub mod trust;
 pub mod ui;
 pub mod wire;

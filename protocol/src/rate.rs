@@ -89,6 +89,7 @@ impl<'de> Deserialize<'de> for RateKbps {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -5,12 +5,14 @@
 //! into [`Secret`] fields, which serde skips: whoever stores a spec stores them apart.
 //! **Must not know:** whether a path exists, what the user granted, or whether a server agrees.
 
-mod fields;
+mod change;
+pub(crate) mod fields;
 mod host;
 mod parse;
 mod public;
 mod target;
 
+pub use change::RateChange;
 pub use host::normalise_host;
 pub use target::{LocalDestination, absolute_path, local_source, relative, remote_path};
 

@@ -279,6 +279,7 @@ impl SegmentHead {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

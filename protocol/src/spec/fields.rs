@@ -9,23 +9,23 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// Longest ordinary text, bytes.
-pub(super) const MAX_TEXT: usize = 4096;
+pub(crate) const MAX_TEXT: usize = 4096;
 /// Longest secret, bytes: transfer tokens hold a list of paths.
-pub(super) const MAX_SECRET: usize = 64 * 1024;
+pub(crate) const MAX_SECRET: usize = 64 * 1024;
 /// Most entries of a list of patterns.
 const MAX_PATTERNS: usize = 1_000;
 
 /// An error for `field`.
-pub(super) fn wrong(field: impl Into<String>, reason: impl Into<String>) -> SpecError {
+pub(crate) fn wrong(field: impl Into<String>, reason: impl Into<String>) -> SpecError {
     SpecError { field: field.into(), reason: reason.into() }
 }
 
 /// The fields of one object.
-pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
     /// The first of `names` that is given, and the name it has here.
-    pub(super) fn get<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &'a Value)> {
+    pub(crate) fn get<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &'a Value)> {
         names.iter().find_map(|&name| match self.0.get(name) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) if text.is_empty() => None,
@@ -34,13 +34,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A text of at most `max` bytes, without NUL.
-    pub(super) fn text(&self, names: &[&str], max: usize) -> Result<Option<String>, SpecError> {
+    pub(crate) fn text(&self, names: &[&str], max: usize) -> Result<Option<String>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         check_text(name, value, max).map(|text| Some(text.to_owned()))
     }
 
     /// A text that is shown to people or handed to a server as a name: no control characters.
-    pub(super) fn plain(&self, names: &[&str], max: usize) -> Result<Option<String>, SpecError> {
+    pub(crate) fn plain(&self, names: &[&str], max: usize) -> Result<Option<String>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         let text = check_text(name, value, max)?;
         if text.chars().any(char::is_control) {
@@ -50,13 +50,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A secret text.
-    pub(super) fn secret(&self, names: &[&str]) -> Result<Option<Secret>, SpecError> {
+    pub(crate) fn secret(&self, names: &[&str]) -> Result<Option<Secret>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         check_text(name, value, MAX_SECRET).map(|text| Some(Secret::new(text)))
     }
 
     /// A switch: a bool, `yes`/`no`, `true`/`false`, `on`/`off`, 1/0.
-    pub(super) fn switch(&self, names: &[&str]) -> Result<Option<bool>, SpecError> {
+    pub(crate) fn switch(&self, names: &[&str]) -> Result<Option<bool>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         let word = match value {
             Value::Bool(flag) => return Ok(Some(*flag)),
@@ -72,12 +72,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A switch that is off unless given.
-    pub(super) fn flag(&self, names: &[&str]) -> Result<bool, SpecError> {
+    pub(crate) fn flag(&self, names: &[&str]) -> Result<bool, SpecError> {
         Ok(self.switch(names)?.unwrap_or(false))
     }
 
     /// A whole number, also as text; fractions of a number are cut off, as the predecessor does.
-    pub(super) fn number(&self, names: &[&str]) -> Result<Option<u64>, SpecError> {
+    pub(crate) fn number(&self, names: &[&str]) -> Result<Option<u64>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         let number = match value {
             Value::Number(n) => {
@@ -90,7 +90,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A port from 1 to 65535; 0 is an error.
-    pub(super) fn port(&self, names: &[&str]) -> Result<Option<u16>, SpecError> {
+    pub(crate) fn port(&self, names: &[&str]) -> Result<Option<u16>, SpecError> {
         let Some(number) = self.number(names)? else { return Ok(None) };
         match u16::try_from(number) {
             Ok(port) if port > 0 => Ok(Some(port)),
@@ -99,23 +99,23 @@ impl<'a> Fields<'a> {
     }
 
     /// A port of a way that may be switched off: 0 means "not given".
-    pub(super) fn port_or_none(&self, names: &[&str]) -> Result<Option<u16>, SpecError> {
+    pub(crate) fn port_or_none(&self, names: &[&str]) -> Result<Option<u16>, SpecError> {
         if self.number(names)? == Some(0) { Ok(None) } else { self.port(names) }
     }
 
     /// A rate in kbit/s.
-    pub(super) fn rate(&self, names: &[&str]) -> Result<Option<RateKbps>, SpecError> {
+    pub(crate) fn rate(&self, names: &[&str]) -> Result<Option<RateKbps>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         serde_json::from_value(value.clone()).map(Some).map_err(|_| wrong(name, "must be a rate in kbit/s"))
     }
 
     /// A rate of which 0 says "no such limit": a transfer that may not move anything makes no sense.
-    pub(super) fn limit(&self, names: &[&str]) -> Result<Option<RateKbps>, SpecError> {
+    pub(crate) fn limit(&self, names: &[&str]) -> Result<Option<RateKbps>, SpecError> {
         Ok(self.rate(names)?.filter(|rate| rate.0 > 0))
     }
 
     /// One of a few words, in upper or lower case.
-    pub(super) fn word<T: DeserializeOwned>(&self, names: &[&str], allowed: &str) -> Result<Option<T>, SpecError> {
+    pub(crate) fn word<T: DeserializeOwned>(&self, names: &[&str], allowed: &str) -> Result<Option<T>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
         let error = || wrong(name, format!("must be one of {allowed}"));
         let text = value.as_str().ok_or_else(error)?.trim().to_ascii_lowercase();
@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts; a single text is a list of one.
-    pub(super) fn texts(&self, names: &[&str]) -> Result<Vec<String>, SpecError> {
+    pub(crate) fn texts(&self, names: &[&str]) -> Result<Vec<String>, SpecError> {
         let Some((name, value)) = self.get(names) else { return Ok(Vec::new()) };
         let list = match value {
             Value::Array(list) => list.as_slice(),
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
 }
 
 /// `value` as a text of at most `max` bytes, without NUL.
-pub(super) fn check_text<'v>(name: &str, value: &'v Value, max: usize) -> Result<&'v str, SpecError> {
+pub(crate) fn check_text<'v>(name: &str, value: &'v Value, max: usize) -> Result<&'v str, SpecError> {
     let text = value.as_str().ok_or_else(|| wrong(name, "must be a text"))?;
     if text.len() > max {
         return Err(wrong(name, format!("must not be longer than {max} bytes")));

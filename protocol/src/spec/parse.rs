@@ -6,10 +6,12 @@ use serde_json::{Map, Value};
 
 /// Port of the predecessor's servers, TCP and UDP alike.
 const DEFAULT_PORT: u16 = 33_001;
+/// Longest cookie, bytes.
+pub(super) const MAX_COOKIE: usize = 16 * 1024;
 /// Most sessions a page may ask for.
 const MAX_SESSIONS: u64 = 64;
 
-const RATE_POLICIES: &str = "fixed, high, fair, low";
+pub(super) const RATE_POLICIES: &str = "fixed, high, fair, low";
 const RESUME_POLICIES: &str = "none, attributes, sparse_checksum, full_checksum";
 const OVERWRITE_POLICIES: &str = "always, never, none, diff, older, diff+older";
 
@@ -54,7 +56,7 @@ pub(super) fn parse(value: &Value) -> Result<TransferSpec, SpecError> {
         preserve_times: f.flag(&["preserve_times"])?,
         fingerprint: fingerprint(&f)?,
         title: f.text(&["title"], MAX_TEXT)?.map(|t| public::displayable(&t)).filter(|t| !t.is_empty()),
-        cookie: f.text(&["cookie"], 4 * MAX_TEXT)?,
+        cookie: f.text(&["cookie"], MAX_COOKIE)?,
         content_protection: f.word(&["content_protection"], "encrypt, decrypt")?,
         content_protection_passphrase: f.secret(&["content_protection_passphrase", "content_protection_password"])?,
         cipher: f.plain(&["cipher"], 64)?,
