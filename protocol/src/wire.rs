@@ -16,7 +16,8 @@
 //!   sender ── Entries*, EntriesEnd ──▶ receiver
 //!   receiver ── Want*, WantEnd ──▶ sender       (while entries still arrive)
 //!   sender ══ data streams ══▶ receiver
-//!   sender ── Changed / Unreadable ──▶ receiver (as they happen)
+//!   sender ── Unreadable, Failed ──▶ receiver   (as they happen)
+//!   receiver ── Compare ──▶ sender; sender ── Compared ──▶ receiver
 //!   receiver ── Files* ──▶ sender               (what became of each file)
 //!   receiver ── Result ──▶ sender; sender ── Bye ──▶ receiver; the client closes the connection.
 //! ```
@@ -26,7 +27,7 @@
 //!
 //! **Data stream** (unidirectional, sender → receiver, read unordered): [`SegmentHead`] (16 bytes: virtual offset and
 //! length, little-endian), then `length` bytes of content, then 32 bytes for every unit the segment touches, in order.
-//! A segment begins and ends on unit or file boundaries. A *unit* is a span of [`UNIT`] bytes of one file counted from
+//! A segment begins and ends on unit or file boundaries and touches at most [`MAX_SEGMENT_UNITS`] units. A *unit* is a span of [`UNIT`] bytes of one file counted from
 //! its start (the last one shorter). Its 32 bytes are the BLAKE3 subtree value of the unit (`hazmat` chaining value at
 //! the unit's offset), or the plain BLAKE3 hash of the file if the file has a single unit.
 
@@ -41,6 +42,13 @@ pub const ALPN: &[u8] = b"godwit/1";
 pub const UNIT: u64 = 1024 * 1024;
 /// Most content bytes one data stream may carry.
 pub const MAX_SEGMENT: u64 = 4 * UNIT;
+/// Most units (small files count one each) that one data stream may touch.
+pub const MAX_SEGMENT_UNITS: usize = 1_024;
+/// Most entries a sender may have announced without having heard what became of them. It bounds the memory of both
+/// sides however many files there are.
+pub const MAX_OPEN_ENTRIES: u64 = 131_072;
+/// Most entries of one session.
+pub const MAX_MANIFEST: u64 = 50_000_000;
 /// Largest control frame, bytes.
 pub const MAX_CONTROL_FRAME: usize = 1024 * 1024;
 /// Bytes of [`SegmentHead`] on the wire.
@@ -79,6 +87,23 @@ pub enum Control {
         /// Sources that could not be scanned.
         failed: Vec<FileResult>,
     },
+    /// Sender: sources that could not be scanned, as they are met; more may be in [`Control::EntriesEnd`].
+    Failed {
+        /// At most [`MAX_ENTRIES`].
+        files: Vec<FileResult>,
+    },
+    /// Receiver: I have files of the same size under these names; are they the same? Asked by the overwrite policy
+    /// `diff` with a checksum kind of `resume`. Until the answer comes nothing of these entries is wanted.
+    Compare {
+        /// Number of the entry and BLAKE3 of what is there, hex.
+        entries: Vec<(u64, String)>,
+    },
+    /// Sender: the answer to [`Control::Compare`]. A source that cannot be read is answered by
+    /// [`Control::Unreadable`] instead.
+    Compared {
+        /// Number of the entry; true if the content is the same.
+        entries: Vec<(u64, bool)>,
+    },
     /// Receiver: spans of the virtual space that I lack; each begins and ends on a unit or file boundary.
     Want {
         /// `[start, end)`, ascending within one message.
@@ -98,6 +123,15 @@ pub enum Control {
         /// In the order in which they ended.
         files: Vec<FileResult>,
     },
+    /// Receiver: how far I am, at most four a second.
+    Progress {
+        /// Bytes at the target, see [`crate::worker::Stats::bytes_written`].
+        written: u64,
+        /// Content bytes received in this session, verified or not.
+        received: u64,
+    },
+    /// Either side: I am at work though no other frame shows it (reading, comparing, syncing).
+    Alive,
     /// Client: new limits for a download.
     SetRate(RateSettings),
     /// Receiver: all entries have ended.
@@ -131,6 +165,10 @@ pub struct SessionHello {
 pub struct SessionRequest {
     /// Id of the transfer, the same for every attempt and session.
     pub transfer_id: String,
+    /// Counts attempts. A session of a later attempt takes the place of one of an earlier attempt that the server still
+    /// holds for alive.
+    #[serde(default)]
+    pub attempt: u32,
     /// Seen from the client: `send` = the client is the sender.
     pub direction: Direction,
     /// Receive: paths on the server. Send: empty (the manifest tells).
