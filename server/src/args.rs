@@ -1,0 +1,150 @@
+//! The command line of `godwit-server`.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use godwit_protocol::Secret;
+use godwit_protocol::spec::Direction;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Godwit's transfer server.
+///
+/// Runs with defaults alone: makes and keeps a self-signed certificate, prints one line `ready … fingerprint=SHA256:…`
+/// when it accepts connections, logs to standard error (RUST_LOG or GODWIT_LOG), drains on SIGTERM.
+#[derive(Debug, Parser)]
+#[command(name = "godwit-server", version, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings for serving.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What there is besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make transfer tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Read a password from standard input and print its hash for the configuration file
+    HashPassword,
+}
+
+/// Settings for serving; each wins over the configuration file.
+#[derive(Debug, Default, clap::Args)]
+pub struct ServeArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that users see [default: $GODWIT_HOME/files, else godwit/files in the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub docroot: Option<PathBuf>,
+    /// A user with every right on the docroot; may be repeated. Others on this machine can read arguments: for
+    /// lasting users write a hash into the configuration file instead
+    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = secret)]
+    pub users: Vec<Secret>,
+    /// Address of the data and API ports [default: 0.0.0.0]; plain HTTP stays on this machine
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<IpAddr>,
+    /// UDP port for data and TCP port that answers port tests [default: 33001]; 0 = any
+    #[arg(long, value_name = "PORT")]
+    pub data_port: Option<u16>,
+    /// HTTPS port of the API [default: 9092]; 0 = any
+    #[arg(long, value_name = "PORT")]
+    pub api_port: Option<u16>,
+    /// Plain HTTP port of the API [default: 9091]; 0 = any
+    #[arg(long, value_name = "PORT")]
+    pub http_port: Option<u16>,
+    /// Folder for certificate and keys [default: $GODWIT_HOME/server, else godwit/server in the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// What there is to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Print a token that allows one user one direction on certain paths for a time
+    Issue(IssueArgs),
+}
+
+/// What a token shall allow.
+#[derive(Debug, clap::Args)]
+pub struct IssueArgs {
+    /// On whose behalf
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// Seen from the client: send = upload, receive = download
+    #[arg(long)]
+    pub direction: DirectionArg,
+    /// File or folder (with everything below) in the user's root; "/" = the whole root
+    #[arg(long = "path", value_name = "PATH", required = true, num_args = 1..)]
+    pub paths: Vec<String>,
+    /// How long it lives: a number with s, m, h or d
+    #[arg(long, default_value = "1d", value_parser = seconds)]
+    pub ttl: u64,
+    /// State folder of the server
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// A direction as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DirectionArg {
+    /// Upload
+    Send,
+    /// Download
+    Receive,
+}
+
+impl From<DirectionArg> for Direction {
+    fn from(direction: DirectionArg) -> Self {
+        match direction {
+            DirectionArg::Send => Self::Send,
+            DirectionArg::Receive => Self::Receive,
+        }
+    }
+}
+
+#[allow(clippy::unnecessary_wraps)] // the shape that clap wants
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// Reads `90`, `90s`, `15m`, `12h`, `7d`.
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    let number: u64 = number.parse().map_err(|_| "write a number with s, m, h or d, such as 12h".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_secrets_do_not_print() {
+        Args::command().debug_assert();
+        let args = Args::parse_from(["godwit-server", "--user", "ann:hunter2", "--data-port", "0"]);
+        assert!(!format!("{args:?}").contains("hunter2"));
+        assert_eq!(args.serve.users.first().unwrap().expose(), "ann:hunter2");
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, expected) in [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800)] {
+            assert_eq!(seconds(text), Ok(expected));
+        }
+        for bad in ["", "d", "-1", "1w", "1.5h", "99999999999999999999d", "999999999999999999d", "5µ"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

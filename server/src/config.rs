@@ -1,0 +1,343 @@
+//! The server's settings: the configuration file, the command line over it, and the defaults under both.
+
+use crate::args::ServeArgs;
+use crate::password::{Hash, PasswordError};
+use crate::state::{StateDir, StateError};
+use godwit_protocol::{RateKbps, RelPath, Secret};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest configuration file that is read.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// Longest user name, bytes.
+const MAX_USER: usize = 128;
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration {path}: {reason}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A value is wrong; the message names the key.
+    #[error("configuration: {key}: {reason}")]
+    Value {
+        /// The key, such as `users.ann.password_hash`.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// `--user` without a colon, or with a bad name.
+    #[error("--user: {0}")]
+    User(String),
+    /// A password of `--user` cannot be hashed.
+    #[error("--user {0}: {1}")]
+    Password(String, PasswordError),
+    /// No place for state or files.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The configuration file. Everything is optional; an unknown key is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigFile {
+    /// Folder that users see. Default: `files` in `GODWIT_HOME`, else `godwit/files` in the user's data folder (made
+    /// if missing; a folder named here must exist).
+    pub docroot: Option<PathBuf>,
+    /// Folder for certificate and keys. Default: see [`StateDir::default_path`].
+    pub state: Option<PathBuf>,
+    /// Address of data and API ports. Default `0.0.0.0`; `::` listens on IPv6 and, where the system does so, IPv4.
+    pub bind: Option<IpAddr>,
+    /// Address of the plain HTTP port. Default `127.0.0.1`: passwords do not belong on a network in clear.
+    pub http_bind: Option<IpAddr>,
+    /// UDP port for data, and TCP port that answers port tests. Default 33001; 0 = any.
+    pub data_port: Option<u16>,
+    /// HTTPS port of the API. Default 9092; 0 = any.
+    pub api_port: Option<u16>,
+    /// Plain HTTP port of the API. Default 9091; 0 = any.
+    pub http_port: Option<u16>,
+    /// PEM file with the certificate chain; needs `key`. Default: a self-signed one is made and kept.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    pub key: Option<PathBuf>,
+    /// Data sessions at once. Default 256.
+    pub max_sessions: Option<usize>,
+    /// Seconds that running sessions may go on after SIGTERM. Default 30.
+    pub drain_seconds: Option<u64>,
+    /// Users by name.
+    pub users: BTreeMap<String, UserConfig>,
+}
+
+/// A user in the configuration file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserConfig {
+    /// Argon2id in PHC form, from `godwit-server hash-password`. Absent: the user can come with tokens only.
+    pub password_hash: Option<String>,
+    /// Absolute: this folder, which must exist. Relative: below the main docroot, made when needed. Absent: the main
+    /// docroot.
+    pub docroot: Option<PathBuf>,
+    /// May download. Default true.
+    pub read: Option<bool>,
+    /// May upload. Default true.
+    pub write: Option<bool>,
+    /// Never faster than this, whatever the client wants.
+    pub rate_cap: Option<RateKbps>,
+    /// Target rate for clients that name none.
+    pub rate_default: Option<RateKbps>,
+}
+
+/// Where a user's root lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserRoot {
+    /// The main docroot.
+    Main,
+    /// Below the main docroot.
+    Below(RelPath),
+    /// A folder of its own.
+    Absolute(PathBuf),
+}
+
+/// A user, checked.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Absent: tokens only.
+    pub password: Option<Hash>,
+    /// See [`UserConfig::docroot`].
+    pub root: UserRoot,
+    /// May download.
+    pub read: bool,
+    /// May upload.
+    pub write: bool,
+    /// See [`UserConfig::rate_cap`].
+    pub rate_cap: Option<RateKbps>,
+    /// See [`UserConfig::rate_default`].
+    pub rate_default: Option<RateKbps>,
+}
+
+/// Everything decided and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// See [`ConfigFile`].
+    pub docroot: PathBuf,
+    /// The docroot is the default one and may be made.
+    pub make_docroot: bool,
+    /// See [`ConfigFile`].
+    pub state: PathBuf,
+    /// See [`ConfigFile`].
+    pub bind: IpAddr,
+    /// See [`ConfigFile`].
+    pub http_bind: IpAddr,
+    /// See [`ConfigFile`].
+    pub data_port: u16,
+    /// See [`ConfigFile`].
+    pub api_port: u16,
+    /// See [`ConfigFile`].
+    pub http_port: u16,
+    /// Certificate and key files.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// See [`ConfigFile`].
+    pub max_sessions: usize,
+    /// See [`ConfigFile::drain_seconds`].
+    pub drain: Duration,
+    /// Users by name.
+    pub users: BTreeMap<String, User>,
+}
+
+impl ConfigFile {
+    /// Reads `path`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let error = |reason: String| ConfigError::Read { path: path.to_owned(), reason };
+        let size = std::fs::metadata(path).map_err(|e| error(e.to_string()))?.len();
+        if size > MAX_FILE {
+            return Err(error(format!("larger than {MAX_FILE} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| error(e.to_string()))?;
+        toml::from_str(&text).map_err(|e| error(e.to_string()))
+    }
+}
+
+impl Settings {
+    /// File under arguments. Hashes the passwords of `--user`: takes some 30 ms for each, so not on an async thread.
+    pub fn new(file: ConfigFile, args: &ServeArgs) -> Result<Self, ConfigError> {
+        let given_docroot = args.docroot.clone().or(file.docroot);
+        let make_docroot = given_docroot.is_none();
+        let docroot = given_docroot.map_or_else(default_docroot, Ok)?;
+        let state = args.state.clone().or(file.state).map_or_else(StateDir::default_path, Ok)?;
+        let certificate = match (file.certificate, file.key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(value("key", "missing beside 'certificate'")),
+            (None, Some(_)) => return Err(value("certificate", "missing beside 'key'")),
+        };
+        let max_sessions = file.max_sessions.unwrap_or(256);
+        if max_sessions == 0 {
+            return Err(value("max_sessions", "must be at least 1"));
+        }
+        let mut users = BTreeMap::new();
+        for (name, user) in file.users {
+            check_name(&name).map_err(|reason| value(&format!("users.{name}"), reason))?;
+            let user = check_user(&name, user)?;
+            users.insert(name, user);
+        }
+        for given in &args.users {
+            add_given(&mut users, given)?;
+        }
+        Ok(Self {
+            docroot,
+            make_docroot,
+            state,
+            bind: args.bind.or(file.bind).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            http_bind: file.http_bind.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            data_port: args.data_port.or(file.data_port).unwrap_or(33001),
+            api_port: args.api_port.or(file.api_port).unwrap_or(9092),
+            http_port: args.http_port.or(file.http_port).unwrap_or(9091),
+            certificate,
+            max_sessions,
+            drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
+            users,
+        })
+    }
+}
+
+fn value(key: &str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key: key.to_owned(), reason: reason.into() }
+}
+
+fn default_docroot() -> Result<PathBuf, ConfigError> {
+    if let Some(home) = std::env::var_os("GODWIT_HOME").filter(|home| !home.is_empty()) {
+        return Ok(PathBuf::from(home).join("files"));
+    }
+    let dirs = directories::ProjectDirs::from("io", "godwit", "godwit").ok_or(StateError::NoHome)?;
+    Ok(dirs.data_local_dir().join("files"))
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > MAX_USER || name.chars().any(|c| c.is_control() || c == ':') {
+        return Err("a user name has 1 to 128 bytes and no colon or control character");
+    }
+    Ok(())
+}
+
+fn check_user(name: &str, user: UserConfig) -> Result<User, ConfigError> {
+    let key = |key: &str| format!("users.{name}.{key}");
+    let password = user
+        .password_hash
+        .as_deref()
+        .map(Hash::parse)
+        .transpose()
+        .map_err(|e| value(&key("password_hash"), e.to_string()))?;
+    let root = match user.docroot {
+        None => UserRoot::Main,
+        Some(path) if path.is_absolute() => {
+            if !path.is_dir() {
+                return Err(value(&key("docroot"), format!("{} is no folder", path.display())));
+            }
+            UserRoot::Absolute(path)
+        }
+        Some(path) => {
+            let text = path.to_str().unwrap_or_default();
+            let path = text.trim_end_matches('/').parse();
+            UserRoot::Below(path.map_err(|e| value(&key("docroot"), format!("{text}: {e}")))?)
+        }
+    };
+    for (rate, name) in [(user.rate_cap, "rate_cap"), (user.rate_default, "rate_default")] {
+        if rate == Some(RateKbps(0)) {
+            return Err(value(&key(name), "must be more than 0"));
+        }
+    }
+    Ok(User {
+        password,
+        root,
+        read: user.read.unwrap_or(true),
+        write: user.write.unwrap_or(true),
+        rate_cap: user.rate_cap,
+        rate_default: user.rate_default,
+    })
+}
+
+/// `NAME:PASSWORD`: a new user with every right, or another password for a configured one.
+fn add_given(users: &mut BTreeMap<String, User>, given: &Secret) -> Result<(), ConfigError> {
+    let form = || ConfigError::User("write NAME:PASSWORD".into());
+    let (name, password) = given.expose().split_once(':').ok_or_else(form)?;
+    check_name(name).map_err(|reason| ConfigError::User(reason.into()))?;
+    let hash = Hash::of(&Secret::new(password)).map_err(|e| ConfigError::Password(name.to_owned(), e))?;
+    match users.get_mut(name) {
+        Some(user) => user.password = Some(hash),
+        None => {
+            let user = User {
+                password: Some(hash),
+                root: UserRoot::Main,
+                read: true,
+                write: true,
+                rate_cap: None,
+                rate_default: None,
+            };
+            users.insert(name.to_owned(), user);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str, users: &[&str]) -> Result<Settings, String> {
+        let file: ConfigFile = toml::from_str(text).map_err(|e| e.to_string())?;
+        let args = ServeArgs {
+            docroot: Some("/tmp".into()),
+            state: Some("/tmp/state".into()),
+            users: users.iter().map(|u| Secret::new(*u)).collect(),
+            ..ServeArgs::default()
+        };
+        Settings::new(file, &args).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn nothing_configured_gives_the_documented_defaults() {
+        let settings = settings("", &[]).unwrap();
+        assert_eq!((settings.data_port, settings.api_port, settings.http_port), (33001, 9092, 9091));
+        assert!(settings.bind.is_unspecified() && settings.http_bind.is_loopback() && settings.users.is_empty());
+        assert_eq!((settings.drain, settings.max_sessions), (Duration::from_secs(30), 256));
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_its_key() {
+        for (text, key) in [
+            ("colour = 1", "colour"),
+            ("[users.ann]\npasword_hash = 'x'", "pasword_hash"),
+            ("[users.ann]\npassword_hash = 'plain'", "users.ann.password_hash"),
+            ("[users.ann]\ndocroot = '../up'", "users.ann.docroot"),
+            ("[users.ann]\ndocroot = '/no/such/folder'", "users.ann.docroot"),
+            ("[users.ann]\nrate_cap = 0", "users.ann.rate_cap"),
+            ("[users.ann]\nrate_cap = 'fast'", "rate_cap"),
+            ("[users.'a:b']", "users.a:b"),
+            ("data_port = 70000", "data_port"),
+            ("certificate = '/x'", "key"),
+            ("max_sessions = 0", "max_sessions"),
+        ] {
+            let error = settings(text, &[]).unwrap_err();
+            assert!(error.contains(key), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_adds_users_and_changes_passwords_but_not_rights() {
+        let settings = settings("[users.ann]\nwrite = false\nrate_cap = '10m'", &["ann:a:b", "bob:c"]).unwrap();
+        let ann = settings.users.get("ann").unwrap();
+        assert!(ann.password.is_some() && !ann.write && ann.rate_cap == Some(RateKbps(10_000)));
+        assert!(settings.users.get("bob").unwrap().write);
+        assert!(self::settings("", &["nobody"]).unwrap_err().contains("NAME:PASSWORD"));
+        assert!(self::settings("", &["ann:"]).unwrap_err().contains("--user ann"));
+    }
+}

@@ -1,0 +1,54 @@
+//! Accepting TCP connections: one loop for all ports, with the limits that must sit before any protocol.
+
+use crate::limits::PerAddress;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Connections of all addresses to one port.
+pub const CONNECTIONS: usize = 512;
+/// Connections of one address to one port.
+pub const CONNECTIONS_PER_ADDRESS: usize = 64;
+/// Rest after a failed accept (no file handles left, say), so that the loop does not spin.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts until `shutdown` turns true. A connection over a limit is closed without a word: answering would cost what
+/// the limit protects.
+pub async fn accept_loop<H, F>(
+    listener: TcpListener,
+    name: &'static str,
+    mut shutdown: watch::Receiver<bool>,
+    handler: H,
+) where
+    H: Fn(TcpStream, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let places = PerAddress::new(CONNECTIONS, CONNECTIONS_PER_ADDRESS);
+    let handler = Arc::new(handler);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(place) = places.enter(peer.ip()) else {
+                    tracing::debug!(%peer, name, "connection over the limit");
+                    continue;
+                };
+                let handler = handler.clone();
+                tokio::spawn(async move {
+                    handler(stream, peer).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, name, "accept failed");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}

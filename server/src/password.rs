@@ -1,0 +1,160 @@
+//! Passwords: Argon2id hashes as PHC strings, made and checked with bounded cost.
+//!
+//! Knows nothing of users: it hashes, and it checks a password against a hash.
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use godwit_protocol::Secret;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Memory of one hash computation that a configured hash may ask for, KiB.
+const MAX_MEMORY_KIB: u32 = 256 * 1024;
+/// Passes that a configured hash may ask for.
+const MAX_PASSES: u32 = 12;
+/// Lanes that a configured hash may ask for.
+const MAX_LANES: u32 = 8;
+/// Longest password accepted, bytes. Longer ones are refused unhashed, the same for every user.
+pub const MAX_PASSWORD: usize = 1024;
+/// Hash computations at once: bounds memory and processor time under a flood of logins.
+const AT_ONCE: usize = 4;
+
+/// Why a hash or password cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Not a PHC string of Argon2id.
+    #[error("not an Argon2id hash in PHC form ('$argon2id$v=19$…'): make one with 'godwit-server hash-password'")]
+    Form,
+    /// The parameters would take too much memory or time.
+    #[error("the hash asks for more than {MAX_MEMORY_KIB} KiB, {MAX_PASSES} passes or {MAX_LANES} lanes")]
+    TooCostly,
+    /// Empty or too long.
+    #[error("a password has 1 to {MAX_PASSWORD} bytes")]
+    Length,
+    /// The library or the system failed.
+    #[error("the password could not be hashed: {0}")]
+    Failed(String),
+}
+
+/// A checked PHC string.
+#[derive(Clone, Debug)]
+pub struct Hash {
+    phc: String,
+    cost: (u32, u32, u32),
+}
+
+impl Hash {
+    /// Checks form and cost.
+    pub fn parse(phc: &str) -> Result<Self, PasswordError> {
+        let parsed = PasswordHash::new(phc).map_err(|_| PasswordError::Form)?;
+        let complete = parsed.hash.is_some() && parsed.salt.is_some();
+        if parsed.algorithm != Algorithm::Argon2id.ident() || !complete {
+            return Err(PasswordError::Form);
+        }
+        let params = Params::try_from(&parsed).map_err(|_| PasswordError::Form)?;
+        if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES {
+            return Err(PasswordError::TooCostly);
+        }
+        Ok(Self { phc: phc.to_owned(), cost: (params.m_cost(), params.t_cost(), params.p_cost()) })
+    }
+
+    /// Hashes a password with the library's recommended cost (19 MiB, 2 passes).
+    pub fn of(password: &Secret) -> Result<Self, PasswordError> {
+        Self::with_params(password, Params::default())
+    }
+
+    /// A hash that no password fits, as costly to check as `self`: it stands in for users that do not exist.
+    pub fn decoy(&self) -> Result<Self, PasswordError> {
+        let (memory, passes, lanes) = self.cost;
+        let params = Params::new(memory, passes, lanes, None).map_err(|e| PasswordError::Failed(e.to_string()))?;
+        let mut random = [0u8; 32];
+        getrandom::fill(&mut random).map_err(|e| PasswordError::Failed(e.to_string()))?;
+        let text: String = random.iter().map(|b| format!("{b:02x}")).collect();
+        Self::with_params(&Secret::new(text), params)
+    }
+
+    /// The PHC string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.phc
+    }
+
+    /// Memory times passes: compares what two hashes cost to check.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        u64::from(self.cost.0) * u64::from(self.cost.1)
+    }
+
+    fn with_params(password: &Secret, params: Params) -> Result<Self, PasswordError> {
+        if password.is_empty() || password.expose().len() > MAX_PASSWORD {
+            return Err(PasswordError::Length);
+        }
+        let mut salt = [0u8; 16];
+        getrandom::fill(&mut salt).map_err(|e| PasswordError::Failed(e.to_string()))?;
+        let failed = |e: argon2::password_hash::Error| PasswordError::Failed(e.to_string());
+        let salt = SaltString::encode_b64(&salt).map_err(failed)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let phc = argon2.hash_password(password.expose().as_bytes(), &salt).map_err(failed)?.to_string();
+        Self::parse(&phc)
+    }
+
+    /// Takes the time of one hash computation; compares in constant time.
+    fn fits(&self, password: &Secret) -> bool {
+        let Ok(parsed) = PasswordHash::new(&self.phc) else { return false };
+        // The instance's own parameters do not matter: those of the hash are used.
+        Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok()
+    }
+}
+
+/// Checks passwords on the blocking threads, a few at a time.
+#[derive(Clone, Debug)]
+pub struct Checker(Arc<Semaphore>);
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Checker {
+    /// True if `password` fits `hash`.
+    pub async fn check(&self, hash: Hash, password: Secret) -> bool {
+        if password.expose().len() > MAX_PASSWORD {
+            return false;
+        }
+        let Ok(permit) = self.0.clone().acquire_owned().await else { return false };
+        let task = tokio::task::spawn_blocking(move || {
+            // The permit lives as long as the computation, even if the one who asked has gone.
+            let _permit = permit;
+            hash.fits(&password)
+        });
+        task.await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_fits_its_own_hash_only() {
+        let hash = Hash::of(&Secret::new("correct horse")).unwrap();
+        assert!(hash.fits(&Secret::new("correct horse")));
+        assert!(!hash.fits(&Secret::new("correct horsf")));
+        assert!(!hash.decoy().unwrap().fits(&Secret::new("correct horse")));
+        assert_eq!(hash.decoy().unwrap().cost, hash.cost);
+    }
+
+    #[test]
+    fn a_hash_of_another_kind_or_of_unbounded_cost_is_refused() {
+        let costly = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+                      RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
+        assert!(matches!(Hash::parse(costly), Err(PasswordError::TooCostly)));
+        let argon2i = "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
+        for bad in ["", "secret", "$2b$12$abcdefghijklmnopqrstuu", argon2i, "$argon2id$v=19$m=19456,t=2,p=1"] {
+            assert!(matches!(Hash::parse(bad), Err(PasswordError::Form)), "{bad}");
+        }
+        assert!(matches!(Hash::of(&Secret::new("")), Err(PasswordError::Length)));
+    }
+}

@@ -1,0 +1,178 @@
+//! The running server: binds every port, then serves until told to stop, then drains.
+
+use crate::access::Access;
+use crate::certificate::{CertificateError, Identity};
+use crate::config::Settings;
+use crate::http::{self, Info};
+use crate::password::PasswordError;
+use crate::port_answer;
+use crate::state::{StateDir, StateError};
+use crate::token::{KeyError, TokenKey};
+use godwit_transport::server::{Authority, DataServer, ServerOptions};
+use godwit_transport::{TransportError, identity};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// How often a free pair of equal UDP and TCP port numbers is sought when any number will do.
+const PAIR_ATTEMPTS: usize = 32;
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// State folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Token key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Hashing.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The data port, or the certificate is not usable for TLS.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A TCP port cannot be had.
+    #[error(
+        "TCP {address} ({what}) cannot be opened: {source}. Is another server running there? {option} chooses another port"
+    )]
+    Bind {
+        /// What was wanted.
+        address: SocketAddr,
+        /// Which port of ours.
+        what: &'static str,
+        /// The command-line option.
+        option: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The docroot is missing or no folder.
+    #[error("docroot {path}: {reason}")]
+    Docroot {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A task of ours ended by a panic.
+    #[error("the server stopped by a fault of its own; its log says more")]
+    Crashed,
+}
+
+/// Every port is open; nothing is served yet (connections wait in the system's queues).
+pub struct Bound {
+    data: DataServer,
+    answer: TcpListener,
+    api: TcpListener,
+    plain: TcpListener,
+    acceptor: TlsAcceptor,
+    addresses: [SocketAddr; 3],
+    fingerprint: String,
+}
+
+impl Bound {
+    /// Prepares state and docroot, then binds. Makes the certificate and the token key on first start.
+    pub async fn open(settings: Settings) -> Result<Self, ServeError> {
+        let prepare = tokio::task::spawn_blocking(move || prepare(settings));
+        let (settings, identity, access) = prepare.await.map_err(|_| ServeError::Crashed)??;
+        let fingerprint = identity.chain.first().map(|c| identity::fingerprint(c)).unwrap_or_default();
+        let authority: Arc<dyn Authority> = Arc::new(access);
+        let options = ServerOptions {
+            max_sessions: settings.max_sessions,
+            drain_timeout: settings.drain,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..ServerOptions::default()
+        };
+        let acceptor = tls_acceptor(&identity)?;
+        let (data, answer) = bind_pair(&settings, &identity, &authority, &options).await?;
+        let api = SocketAddr::new(settings.bind, settings.api_port);
+        let plain = SocketAddr::new(settings.http_bind, settings.http_port);
+        let api = bind_tcp(api, "API, HTTPS", "--api-port").await?;
+        let plain = bind_tcp(plain, "API, plain HTTP", "--http-port").await?;
+        let local = |listener: &TcpListener| listener.local_addr().map_err(TransportError::Io);
+        let addresses = [data.local_addr(), local(&api)?, local(&plain)?];
+        Ok(Self { data, answer, api, plain, acceptor, addresses, fingerprint })
+    }
+
+    /// The line that tells a parent process, or a person, that connections are accepted.
+    #[must_use]
+    pub fn ready_line(&self) -> String {
+        let [data, api, http] = self.addresses;
+        format!("ready data={data} api={api} http={http} fingerprint={}", self.fingerprint)
+    }
+
+    /// Serves until `shutdown` turns true, then lets running sessions end.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
+        let router = http::router(Info { fingerprint: self.fingerprint });
+        tokio::spawn(port_answer::run(self.answer, shutdown.clone()));
+        tokio::spawn(http::run_tls(self.api, self.acceptor, router.clone(), shutdown.clone()));
+        tokio::spawn(http::run_plain(self.plain, router, shutdown.clone()));
+        // A task of its own: a panic in it must end the process with an error, not hang it.
+        tokio::spawn(self.data.run(shutdown)).await.map_err(|_| ServeError::Crashed)
+    }
+}
+
+fn prepare(settings: Settings) -> Result<(Settings, Identity, Access), ServeError> {
+    let docroot = |reason: String| ServeError::Docroot { path: settings.docroot.clone(), reason };
+    if settings.make_docroot {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&settings.docroot).map_err(|e| docroot(e.to_string()))?;
+    }
+    match std::fs::metadata(&settings.docroot) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return Err(docroot("is not a folder".into())),
+        Err(error) => return Err(docroot(error.to_string())),
+    }
+    let state = StateDir::open(&settings.state)?;
+    let identity = match &settings.certificate {
+        Some((certificate, key)) => Identity::from_files(certificate, key)?,
+        None => Identity::load_or_make(&state)?,
+    };
+    let access = Access::new(&settings, TokenKey::load_or_make(&state)?)?;
+    Ok((settings, identity, access))
+}
+
+fn tls_acceptor(identity: &Identity) -> Result<TlsAcceptor, ServeError> {
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TransportError::Certificate)?
+        .with_no_client_auth()
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key())
+        .map_err(TransportError::Certificate)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Binds the data port for UDP and the same number for TCP. With port 0 the pair is sought.
+async fn bind_pair(
+    settings: &Settings,
+    identity: &Identity,
+    authority: &Arc<dyn Authority>,
+    options: &ServerOptions,
+) -> Result<(DataServer, TcpListener), ServeError> {
+    let wanted = SocketAddr::new(settings.bind, settings.data_port);
+    let mut attempt = 0;
+    loop {
+        let key = identity.key.clone_key();
+        let data = DataServer::bind(wanted, identity.chain.clone(), key, authority.clone(), options.clone())?;
+        match bind_tcp(data.local_addr(), "answer on the data port", "--data-port").await {
+            Ok(answer) => return Ok((data, answer)),
+            // The next attempt gets another number: this one stays taken until `data` is dropped here, and the system
+            // hands out UDP numbers at random.
+            Err(_) if wanted.port() == 0 && attempt < PAIR_ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn bind_tcp(address: SocketAddr, what: &'static str, option: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, what, option, source })
+}
