@@ -1,0 +1,190 @@
+// @ts-check
+// A real browser with our extension, its own profile and home, driven by puppeteer: Chromium over CDP, Firefox over
+// WebDriver BiDi. What differs between the two stays in this file.
+
+import path from "node:path";
+import puppeteer from "puppeteer-core";
+import { ExtensionWindow } from "./window.mjs";
+import { DIST, kill } from "./machine.mjs";
+import { Site } from "./site.mjs";
+import { until, withLimit } from "./wait.mjs";
+
+/** The extension's id in Firefox, and the address its pages get there. */
+const GECKO_ID = "godwit@godwit.io";
+const GECKO_UUID = "6f1d2c3b-8a47-4e5e-9d10-0d171d171d17";
+
+const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
+
+/** @typedef {"chromium" | "firefox"} BrowserName */
+
+/** The browsers to test: both, unless GODWIT_BROWSERS names some. @type {BrowserName[]} */
+export const BROWSERS = /** @type {any} */ ((process.env.GODWIT_BROWSERS ?? "chromium,firefox").split(","));
+
+/**
+ * Tells the browser of this machine where the host is.
+ * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name
+ */
+export function registerHost(machine, name) {
+  machine.run("godwit", ["register", "--browser", name, "--dir", registrationFolder(machine, name)]);
+}
+
+/** @param {import("./machine.mjs").Machine} machine @param {BrowserName} name */
+function registrationFolder(machine, name) {
+  return name === "chromium" ? machine.made("profile-chromium") : machine.made("home/.mozilla");
+}
+
+export class Browser {
+  /**
+   * Starts the browser and loads the extension. A second start on the same machine finds the same profile.
+   * @param {import("./machine.mjs").Machine} machine
+   * @param {BrowserName} name
+   * @param {{headless?: boolean, register?: boolean, args?: string[]}} [options]
+   */
+  static async launch(machine, name, options = {}) {
+    const browser = new Browser();
+    browser.name = name;
+    browser.machine = machine;
+    if (options.register ?? true) registerHost(machine, name);
+    const headless = options.headless ?? true;
+    const common = {
+      executablePath: PROGRAMS[name],
+      headless,
+      userDataDir: machine.made(`profile-${name}`),
+      env: machine.environment,
+      defaultViewport: headless ? { width: 1200, height: 800 } : null,
+      // Dialogs wait for people; a person's day is the limit.
+      protocolTimeout: 24 * 3600 * 1000,
+      handleSIGINT: false,
+    };
+    const extension = path.join(DIST, `extension-${name}`);
+    if (name === "chromium") {
+      const flags = "--no-first-run --disable-quic --disable-background-networking --disable-component-update --disable-sync";
+      browser.driver = await puppeteer.launch({
+        ...common,
+        pipe: true,
+        enableExtensions: true,
+        args: ["--no-sandbox", ...(headless ? ["--disable-gpu"] : []), ...flags.split(" "), ...(options.args ?? [])],
+      });
+      browser.pid = browser.driver.process()?.pid ?? 0;
+      const id = await browser.driver.installExtension(extension);
+      browser.base = `chrome-extension://${id}/`;
+    } else {
+      browser.driver = await puppeteer.launch({
+        ...common,
+        browser: "firefox",
+        args: ["--remote-allow-system-access", ...(options.args ?? [])],
+        extraPrefsFirefox: {
+          "extensions.webextensions.uuids": JSON.stringify({ [GECKO_ID]: GECKO_UUID }),
+          "browser.sessionstore.resume_from_crash": false,
+          "toolkit.startup.max_resumed_crashes": -1,
+          "datareporting.policy.dataSubmissionEnabled": false,
+          "browser.aboutwelcome.enabled": false,
+        },
+      });
+      browser.pid = browser.driver.process()?.pid ?? 0;
+      await browser.driver.installExtension(extension);
+      browser.base = `moz-extension://${GECKO_UUID}/`;
+    }
+    return browser;
+  }
+
+  /** Opens a page of ours in a new tab. @param {string} url */
+  async site(url) {
+    const page = await this.driver.newPage();
+    await page.goto(url);
+    return new Site(page);
+  }
+
+  /**
+   * The extension's windows of one kind that are open now.
+   * @param {string} kind `consent`, `picker`, `certificate`, …
+   */
+  async windows(kind) {
+    const prefix = `${this.base}pages/${kind}.html`;
+    const pages = await this.driver.pages();
+    if (this.name === "chromium") {
+      return pages.filter((page) => page.url().startsWith(prefix)).map((page) => new ExtensionWindow(page));
+    }
+    // Firefox tells the driver of the window, but not where its page went: ask for the tree.
+    const { contexts } = await this.#bidi("browsingContext.getTree", { maxDepth: 0 });
+    const ids = contexts.filter((/** @type {any} */ c) => c.url.startsWith(prefix)).map((/** @type {any} */ c) => c.context);
+    return pages.filter((page) => ids.includes(contextId(page))).map((page) => new ExtensionWindow(page));
+  }
+
+  /** Waits for the extension's window of this kind, filled. @param {string} kind */
+  async window(kind) {
+    const window = await until(`the ${kind} window opens`, async () => (await this.windows(kind))[0]);
+    await window.ready();
+    return window;
+  }
+
+  /** Waits until no window of this kind is open. @param {string} kind */
+  async noWindow(kind) {
+    await until(`the ${kind} window closes`, async () => (await this.windows(kind)).length === 0);
+  }
+
+  /** Opens one of the extension's pages in a tab. @param {string} kind `popup`, `activity`, … */
+  async open(kind) {
+    const page = await this.driver.newPage();
+    const url = `${this.base}pages/${kind}.html`;
+    if (this.name === "chromium") await page.goto(url);
+    else await this.#bidi("browsingContext.navigate", { context: contextId(page), url, wait: "none" });
+    const window = new ExtensionWindow(page);
+    await window.ready();
+    return window;
+  }
+
+  /** Stops the background (service worker or event page) as the browser would, whatever it is doing. */
+  async stopBackground() {
+    if (this.name === "chromium") {
+      const target = await this.driver.waitForTarget((each) => each.type() === "service_worker");
+      const gone = new Promise((done) => this.driver.on("targetdestroyed", (each) => each === target && done(undefined)));
+      const worker = await target.worker();
+      await worker?.close();
+      await withLimit(gone, 10_000).catch(() => {}); // Some versions keep the target and only restart what is in it.
+    } else {
+      await this.#chrome(
+        `WebExtensionPolicy.getByID("${GECKO_ID}").extension.terminateBackground({disableResetIdleForTest: true})`,
+      );
+    }
+  }
+
+  /** Shows pages and windows as with the system set to dark or light. @param {"dark" | "light"} scheme @param {ExtensionWindow | Site} on */
+  async colours(scheme, on) {
+    if (this.name === "chromium") {
+      await on.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    } else {
+      const value = scheme === "dark" ? 0 : 1;
+      await this.#chrome(`Services.prefs.setIntPref("layout.css.prefers-color-scheme.content-override", ${value})`);
+    }
+  }
+
+  /** Quits it as a person does. */
+  async close() {
+    await withLimit(this.driver.close(), 20_000).catch(() => {});
+    kill(this.pid, "SIGKILL");
+  }
+
+  /** Kills it at once. */
+  async kill() {
+    const child = this.driver.process();
+    kill(this.pid, "SIGKILL");
+    await until("the browser is dead", () => child?.exitCode !== null || child?.signalCode !== null);
+  }
+
+  /** Evaluates in Firefox's own windows. @param {string} expression */
+  async #chrome(expression) {
+    const { contexts } = await this.#bidi("browsingContext.getTree", { maxDepth: 0, "moz:scope": "chrome" });
+    const target = { context: contexts[0].context };
+    const answer = await this.#bidi("script.evaluate", { expression, target, awaitPromise: true });
+    if (answer.type !== "success") throw new Error(`${expression}: ${JSON.stringify(answer.exceptionDetails)}`);
+  }
+
+  /** A command of WebDriver BiDi. @param {string} method @param {object} params */
+  async #bidi(method, params) {
+    return (await /** @type {any} */ (this.driver).connection.send(method, params)).result;
+  }
+}
+
+/** @param {import("puppeteer-core").Page} page */
+const contextId = (page) => /** @type {any} */ (page.mainFrame())._id;

@@ -1,0 +1,83 @@
+// @ts-check
+// A machine, a server, a web server and a browser: what nearly every test needs, with one way to clean up.
+
+import { Browser, BROWSERS, registerHost } from "./browser.mjs";
+import { describe } from "node:test";
+import { Machine } from "./machine.mjs";
+import { serve } from "./pages.mjs";
+import { TransferServer } from "./server.mjs";
+
+export class World {
+  /** @param {import("./browser.mjs").BrowserName} name */
+  constructor(name) {
+    this.name = name;
+    this.machine = new Machine();
+  }
+
+  /** @param {{register?: boolean, server?: boolean}} [options] */
+  async start(options = {}) {
+    this.pages = await serve("pages");
+    if (options.server ?? true) this.server = await TransferServer.start(this.machine);
+    this.browser = await Browser.launch(this.machine, this.name, { register: options.register ?? true });
+  }
+
+  /** The browser again, after it was quit or killed. */
+  async startBrowser() {
+    this.browser = await Browser.launch(this.machine, this.name);
+  }
+
+  registerHost() {
+    registerHost(this.machine, this.name);
+  }
+
+  /** A tab on 127.0.0.1 (or another address) with the SDK running. @param {string} [url] */
+  async openSite(url = this.pages.address) {
+    const site = await this.browser.site(url);
+    await site.open();
+    return site;
+  }
+
+  /** Lets the person allow a site for good: through the dialog that it asks for first. @param {import("./site.mjs").Site} site @param {string[]} paths */
+  async pickAfterConsent(site, paths) {
+    const picked = site.first("showSelectFileDialog", { title: "First" });
+    const consent = await this.browser.window("consent");
+    await consent.click("#allow-always");
+    await this.browser.noWindow("consent");
+    const picker = await this.browser.window("picker");
+    await picker.enter("#path-input", paths[0]);
+    await this.browser.noWindow("picker");
+    return picked;
+  }
+
+  /** Picks one file through the dialog; the site is allowed already. @param {import("./site.mjs").Site} site @param {string} file */
+  async pickFile(site, file) {
+    const picked = site.first("showSelectFileDialog", { title: "A file" });
+    const picker = await this.browser.window("picker");
+    await picker.enter("#path-input", file);
+    await this.browser.noWindow("picker");
+    return picked;
+  }
+
+  /** Picks the folder through the dialog by showing it; the site is allowed already. @param {import("./site.mjs").Site} site @param {string} folder */
+  async pickFolder(site, folder) {
+    const picked = site.first("showSelectFolderDialog", { title: "A folder", allowMultipleSelection: false });
+    const picker = await this.browser.window("picker");
+    await picker.goTo(folder);
+    await picker.click("#choose");
+    await this.browser.noWindow("picker");
+    return picked;
+  }
+
+  /** Cleans up; safe to call after a failed start. */
+  async end() {
+    await this.browser?.close();
+    await this.server?.stop();
+    this.pages?.close();
+    await this.machine.dispose();
+  }
+}
+
+/** The same promises for each browser. @param {string} theme @param {(name: import("./browser.mjs").BrowserName) => void} tests */
+export function inEachBrowser(theme, tests) {
+  for (const name of BROWSERS) describe(`${theme} (${name})`, { concurrency: false }, () => tests(name));
+}
