@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Settings every test wants unless it says otherwise: retries at once rather than after half a minute.
-const SETTINGS: &str = "[retry]\nattempts = 20\ninterval_seconds = 1\n\n[queue]\nactive = 3\n";
+const SETTINGS: &str =
+    "[retry]\nattempts = 20\ninterval_seconds = 1\n\n[queue]\nactive = 3\n\n[log]\nlevel = \"debug\"\n";
 
 /// The place. Dropping it kills what still runs in it, by process id, and deletes it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use crate::wait::SOON;
 use crate::{Scratch, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,14 +16,42 @@ use std::time::{Duration, Instant};
 pub struct ServerOptions {
     /// Name and password.
     pub user: (String, String),
-    /// Contents of a configuration file, given by `--config` instead of `--user` on the command line.
-    pub config: Option<String>,
+    /// The user stands in a configuration file, as a hash, and not on the command line.
+    pub by_config: bool,
+    /// Seconds that running sessions may go on after SIGTERM; puts the user into a configuration file too.
+    pub drain_seconds: Option<u64>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { user: ("ann".into(), "a-password-for-tests".into()), config: None }
+        Self { user: ("ann".into(), "a-password-for-tests".into()), by_config: false, drain_seconds: None }
     }
+}
+
+impl ServerOptions {
+    fn needs_config(&self) -> bool {
+        self.by_config || self.drain_seconds.is_some()
+    }
+
+    fn config(&self) -> String {
+        let drain = self.drain_seconds.map_or(String::new(), |seconds| format!("drain_seconds = {seconds}\n"));
+        let (name, password) = &self.user;
+        format!("{drain}[users.{name}]\npassword_hash = \"{}\"\n", hash_password(password))
+    }
+}
+
+/// The hash of a password, made by the server's own tool.
+fn hash_password(password: &str) -> String {
+    let mut child = Command::new(crate::binaries::path("godwit-server"))
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "hash-password works");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A running server. Dropping it kills it.
@@ -58,8 +86,8 @@ impl Server {
         let docroot = scratch.folder("docroot");
         let state = scratch.folder("server-state");
         let config_file = scratch.path("server.toml");
-        if let Some(text) = &options.config {
-            std::fs::write(&config_file, text).unwrap();
+        if options.needs_config() {
+            std::fs::write(&config_file, options.config()).unwrap();
         }
         let stderr = scratch.folder("stderr").join("server");
         let zero: SocketAddr = ([127, 0, 0, 1], 0).into();
@@ -214,7 +242,7 @@ fn command(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(std::fs::OpenOptions::new().create(true).append(true).open(stderr).unwrap());
-    if options.config.is_some() {
+    if options.needs_config() {
         command.arg("--config").arg(config);
     } else {
         command.arg("--user").arg(format!("{}:{}", options.user.0, options.user.1));
