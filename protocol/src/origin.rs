@@ -1,4 +1,9 @@
 //! Web origins and the host patterns of the trust lists.
+//!
+//! Browsers state origins in canonical form: lower case, international names as punycode, no default port. Only that
+//! form is taken, so that texts can be compared and a look-alike name shows its `xn--`.
+
+mod suffix;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -10,6 +15,9 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Origin(String);
+
+/// Longest origin, bytes: scheme, the longest host name and a port.
+const MAX_ORIGIN: usize = 280;
 
 /// Why a text is no acceptable origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +58,17 @@ impl FromStr for Origin {
             return Err(OriginError::Opaque);
         }
         let form = || OriginError::Form(text.chars().take(80).collect());
+        if text.len() > MAX_ORIGIN {
+            return Err(form());
+        }
         let url = url::Url::parse(text).map_err(|_| form())?;
         let host = url.host().ok_or_else(form)?;
+        if let url::Host::Domain(name) = &host {
+            // URLs allow more, `*` among it: as an exact pattern it would be a wildcard.
+            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')) {
+                return Err(form());
+            }
+        }
         let loopback = match &host {
             url::Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
             url::Host::Ipv4(ip) => ip.is_loopback(),
@@ -83,7 +100,9 @@ impl<'de> Deserialize<'de> for Origin {
     }
 }
 
-/// An entry of a trust list: `https://host[:port]`, where the first label may be `*` (exactly one label).
+/// An entry of a trust list: `https://host[:port]`, where the first label may be `*`: exactly one label, so
+/// `https://*.example.com` covers `https://a.example.com`, but neither `https://example.com` nor `https://a.b.example.com`.
+/// Without a port, the default port is meant. `*` directly below a public suffix (`*.com`, `*.co.uk`) is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct HostPattern(String);
@@ -127,8 +146,8 @@ impl FromStr for HostPattern {
         let error = || PatternError(text.chars().take(80).collect());
         if let Some((scheme, rest)) = text.split_once("://*.") {
             let base: Origin = format!("{scheme}://{rest}").parse().map_err(|_| error())?;
-            // `*.com` would cover everybody; public suffixes of several labels follow with the full lists.
-            if !base.host().contains('.') || base.host().parse::<std::net::IpAddr>().is_ok() {
+            // `*.com` and `*.co.uk` would cover strangers; below an address there are no names.
+            if suffix::is_public(base.host()) || base.host().parse::<std::net::IpAddr>().is_ok() {
                 return Err(error());
             }
             return Ok(Self(text.to_owned()));
@@ -140,5 +159,154 @@ impl FromStr for HostPattern {
 impl<'de> Deserialize<'de> for HostPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_https_and_http_of_this_machine_are_origins() {
+        for (text, host) in [
+            ("https://example.com", "example.com"),
+            ("https://example.com:8443", "example.com"),
+            ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("https://[2001:db8::1]:8443", "2001:db8::1"),
+            ("https://10.0.0.1", "10.0.0.1"),
+            ("http://localhost:3000", "localhost"),
+            ("http://app.localhost", "app.localhost"),
+            ("http://127.0.0.1:9091", "127.0.0.1"),
+            ("http://[::1]", "::1"),
+        ] {
+            assert_eq!(origin(text).host(), host, "{text}");
+            assert_eq!(origin(text).to_string(), text);
+        }
+        for text in ["null", ""] {
+            assert_eq!(text.parse::<Origin>(), Err(OriginError::Opaque));
+        }
+        for text in [
+            "http://example.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "ftp://localhost",
+            "ws://localhost",
+        ] {
+            assert_eq!(text.parse::<Origin>(), Err(OriginError::Scheme), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_would_write_otherwise_is_forged() {
+        let long = format!("https://{}.example", "a".repeat(300));
+        for text in [
+            "https://example.com/",
+            "https://example.com/x",
+            "https://EXAMPLE.com",
+            "https://example.com:443",
+            "https://u@example.com",
+            "https://example.com?x",
+            "https://example.com#x",
+            " https://example.com",
+            "https://example.com\n",
+            "https:example.com",
+            "https://b\u{fc}cher.example",
+            "https://ex\u{430}mple.com",
+            "https://0x7f.1",
+            "https://exa%6dple.com",
+            "example.com",
+            "https://",
+            "https://a b",
+            "https://*.example.com",
+            "http://LOCALHOST",
+            "https://example\u{3002}com",
+            "https://a$b.example",
+            "https://*.com",
+            &long,
+        ] {
+            assert!(matches!(text.parse::<Origin>(), Err(OriginError::Form(_))), "{text}");
+        }
+        for text in [
+            "file:///etc/passwd",
+            "about:blank",
+            "data:text/html,x",
+            "javascript:1",
+            "chrome-extension://abc",
+            "blob:https://a",
+        ] {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_covers_exactly_one_label() {
+        let pattern: HostPattern = "https://*.example.com".parse().unwrap();
+        assert!(pattern.matches(&origin("https://a.example.com")));
+        assert!(pattern.matches(&origin("https://xn--bcher-kva.example.com")));
+        for text in [
+            "https://example.com",
+            "https://a.b.example.com",
+            "https://aexample.com",
+            "https://a.example.com:8443",
+            "https://a.example.com.evil.example",
+            "https://a.example.org",
+            "https://a.example.com.",
+        ] {
+            assert!(!pattern.matches(&origin(text)), "{text}");
+        }
+        let port: HostPattern = "https://*.example.com:8443".parse().unwrap();
+        assert!(port.matches(&origin("https://a.example.com:8443")));
+        assert!(!port.matches(&origin("https://a.example.com")));
+    }
+
+    #[test]
+    fn scheme_and_port_are_part_of_an_exact_pattern() {
+        let pattern: HostPattern = "http://localhost:3000".parse().unwrap();
+        assert!(pattern.matches(&origin("http://localhost:3000")));
+        assert!(!pattern.matches(&origin("http://localhost:3001")));
+        assert!(!pattern.matches(&origin("https://localhost:3000")));
+        assert_eq!(HostPattern::exact(&origin("https://a.example")).as_str(), "https://a.example");
+    }
+
+    #[test]
+    fn patterns_that_cover_strangers_are_refused() {
+        for text in [
+            "*",
+            "https://*",
+            "https://*.",
+            "https://*.com",
+            "https://*.co.uk",
+            "https://*.github.io",
+            "https://*.*.example.com",
+            "https://a.*.com",
+            "https://a*.example.com",
+            "https://*example.com",
+            "https://*.localhost",
+            "https://*.10.0.0.1",
+            "https://*.[::1]",
+            "http://*.example.com",
+            "https://*.example.com/",
+            "*.example.com",
+            "null",
+            "https://*.EXAMPLE.com",
+            "https://*.https://*.example.com",
+            "https://*.user@example.com",
+        ] {
+            assert!(text.parse::<HostPattern>().is_err(), "{text}");
+        }
+        assert!("https://*.example.co.uk".parse::<HostPattern>().is_ok());
+    }
+
+    #[test]
+    fn a_serialised_origin_is_checked_again_when_it_comes_back() {
+        let text = serde_json::to_string(&origin("https://a.example")).unwrap();
+        assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin("https://a.example"));
+        assert!(serde_json::from_str::<Origin>("\"http://a.example\"").is_err());
+        assert!(serde_json::from_str::<HostPattern>("\"https://*.com\"").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The page API: what a web application asks through the vendor's SDK, and how it is answered (reference, part 1).
 
+use crate::frame::MAX_FRAME;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,6 +27,31 @@ pub struct PageCall {
     /// Milliseconds (file dialogs only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
+}
+
+/// Largest escaped text of a page call's fields together: what a frame holds, less the envelope's own keys and origin.
+const MAX_ESCAPED_CALL: usize = MAX_FRAME - 2048;
+
+impl PageCall {
+    /// True if the request fits one frame however the browser writes it. To be asked *before* the request is posted to the
+    /// native port: the host cannot skip an oversize frame, it must give up the stream, and one page would have cut the
+    /// connection of all. Counts the longest escape any browser uses for a character (Chromium writes `<` as `\u003C`).
+    #[must_use]
+    pub fn fits_frame(&self) -> bool {
+        let texts = [&self.method, &self.uri, &self.body, &self.min_version];
+        texts.iter().map(|text| escaped_length(text)).fold(0, usize::saturating_add) <= MAX_ESCAPED_CALL
+    }
+}
+
+/// Most bytes that `text` can take inside a JSON text.
+fn escaped_length(text: &str) -> usize {
+    let one = |c: char| match c {
+        '"' | '\\' => 2,
+        '<' | '\u{2028}' | '\u{2029}' => 6,
+        c if c.is_control() => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(one).sum()
 }
 
 /// The answer: HTTP-like status and JSON text.
@@ -147,7 +173,7 @@ impl Endpoint {
             ["windows", "select-save-file-dialog"] => ("POST", Self::SelectSave),
             ["windows", "about"] => ("GET", Self::About),
             ["windows", "preferences"] => ("GET", Self::Preferences(None)),
-            ["windows", "preferences", page] => ("GET", Self::Preferences(Some((*page).to_owned()))),
+            ["windows", "preferences", page] => ("GET", Self::Preferences(Some(id(page)?))),
             ["windows", "transfer-manager"] => ("GET", Self::TransferManager),
             ["windows", "transfer-monitor", x] => ("GET", Self::TransferMonitor(id(x)?)),
             ["windows", "finder", x] => ("GET", Self::Finder(id(x)?)),
@@ -178,6 +204,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_body_that_grows_when_it_is_written_as_json_does_not_fit_although_it_is_short_enough() {
+        let call = |body: String| PageCall {
+            method: "POST".into(),
+            uri: "/connect/transfers/start".into(),
+            body,
+            min_version: String::new(),
+            timeout: Some(u64::MAX),
+        };
+        assert!(call("x".repeat(MAX_PAGE_BODY)).fits_frame());
+        for hostile in ["\"", "<", "\\", "\u{7}"] {
+            assert!(!call(hostile.repeat(MAX_PAGE_BODY)).fits_frame(), "{hostile:?}");
+        }
+        // The largest that fits, in an envelope with the longest origin, is a frame that is accepted.
+        let largest = call("\"".repeat(MAX_ESCAPED_CALL / 2 - 40));
+        assert!(largest.fits_frame());
+        let request = json!({"type": "request", "id": u64::MAX, "kind": "page", "origin": "o".repeat(280),
+            "deadline_ms": u64::MAX, "params": largest});
+        assert!(crate::frame::encode(request.to_string().as_bytes()).is_ok());
+    }
+
+    #[test]
     fn paths_are_taken_with_and_without_slash_and_version() {
         for uri in [
             "/connect/windows/select-open-file-dialog/",
@@ -197,5 +244,9 @@ mod tests {
         assert_eq!(Endpoint::route("GET", "/elsewhere"), Err(RouteError::NotFound));
         assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/../start"), Err(RouteError::NotFound));
         assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/a%2f"), Err(RouteError::BadId));
+        assert_eq!(Endpoint::route("POST", "/connect/transfers/stop/"), Err(RouteError::NotFound));
+        assert_eq!(Endpoint::route("GET", "/connect/windows/preferences/<b>"), Err(RouteError::BadId));
+        let network = Endpoint::Preferences(Some("network".into()));
+        assert_eq!(Endpoint::route("GET", "/connect/windows/preferences/network"), Ok(network));
     }
 }

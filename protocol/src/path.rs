@@ -122,3 +122,98 @@ impl<'de> Deserialize<'de> for RelPath {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn path(text: &str) -> Result<RelPath, PathError> {
+        text.parse()
+    }
+
+    #[test]
+    fn ordinary_names_of_all_scripts_pass() {
+        for text in [
+            "a",
+            "a/b.partial",
+            "...",
+            "..a",
+            "a..",
+            "~",
+            " ",
+            "\u{5e9}\u{5dc}",
+            "\u{65e5}/\u{1f600}",
+            "C:",
+            "a:b",
+            "-rf",
+            "$(x)",
+        ] {
+            assert_eq!(path(text).unwrap().as_str(), text);
+        }
+        assert_eq!(path(&"a".repeat(255)).unwrap().name().len(), 255);
+    }
+
+    #[test]
+    fn whatever_could_lead_elsewhere_is_refused() {
+        for (text, error) in [
+            ("", PathError::Empty),
+            ("/", PathError::Absolute),
+            ("/etc/passwd", PathError::Absolute),
+            ("..", PathError::Parent),
+            ("a/../b", PathError::Parent),
+            ("a/..", PathError::Parent),
+            ("./a", PathError::Dot),
+            ("a/./b", PathError::Dot),
+            ("a//b", PathError::Dot),
+            ("a/", PathError::Dot),
+            ("a\0b", PathError::Character),
+            ("a\nb", PathError::Character),
+            ("a\u{7f}", PathError::Character),
+            ("a\u{85}", PathError::Character),
+            ("..\\x", PathError::Character),
+            ("\\\\host\\share", PathError::Character),
+        ] {
+            assert_eq!(path(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn characters_that_reorder_what_is_shown_are_refused() {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(path(&format!("annexe{c}gpj.exe")), Err(PathError::Character), "{:x}", c as u32);
+        }
+    }
+
+    #[test]
+    fn length_and_depth_are_bounded() {
+        assert_eq!(path(&"a".repeat(256)), Err(PathError::TooLong));
+        assert_eq!(path(&"\u{e9}".repeat(128)), Err(PathError::TooLong), "bytes count, not characters");
+        assert!(path(&vec!["a"; MAX_DEPTH].join("/")).is_ok());
+        assert_eq!(path(&vec!["a"; MAX_DEPTH + 1].join("/")), Err(PathError::TooLong));
+        assert!(path(&vec!["a".repeat(255); 16].join("/")).is_ok());
+        assert_eq!(path(&vec!["a".repeat(255); 17].join("/")), Err(PathError::TooLong));
+        assert_eq!(path(&"a".repeat(10_000_000)), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn two_spellings_of_one_name_become_one_path() {
+        assert_eq!(path("e\u{301}").unwrap(), path("\u{e9}").unwrap());
+    }
+
+    #[test]
+    fn parts_fit_together() {
+        let whole = path("a/b").unwrap().join(&path("c").unwrap()).unwrap();
+        assert_eq!(whole.as_str(), "a/b/c");
+        assert_eq!(whole.name(), "c");
+        assert_eq!(whole.parent().unwrap().as_str(), "a/b");
+        assert_eq!(path("a").unwrap().parent(), None);
+        assert_eq!(whole.components().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_path_is_checked_when_it_is_read_from_a_message() {
+        assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
+        assert_eq!(serde_json::from_str::<RelPath>("\"a/b\"").unwrap().as_str(), "a/b");
+    }
+}

@@ -1,4 +1,6 @@
-//! Who may use Godwit: policy > restricted > trusted > this session's decision > ask.
+//! Who may use Godwit: policy > restricted > trusted > this session's decision > ask. Within the policy, blocking wins.
+//!
+//! **Must not know:** where the lists are kept, or how the user is asked.
 
 use crate::origin::{HostPattern, Origin};
 
@@ -44,5 +46,49 @@ impl TrustLists {
         } else {
             Verdict::Ask
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Every combination of lists and session decisions, against the rule written as a ranking.
+    #[test]
+    fn every_combination_follows_the_ranking() {
+        let site: Origin = "https://a.example.com".parse().unwrap();
+        let hit = |on: bool| if on { vec!["https://*.example.com".parse().unwrap()] } else { vec![] };
+        for bits in 0..16_u8 {
+            let on = |bit: u8| bits & (1 << bit) != 0;
+            let lists = TrustLists {
+                policy_blocked: hit(on(0)),
+                policy_allowed: hit(on(1)),
+                restricted: hit(on(2)),
+                trusted: hit(on(3)),
+            };
+            for once in [None, Some(true), Some(false)] {
+                let ranking = [
+                    on(0).then_some(Verdict::Deny),
+                    on(1).then_some(Verdict::Allow),
+                    on(2).then_some(Verdict::Deny),
+                    on(3).then_some(Verdict::Allow),
+                    once.map(|yes| if yes { Verdict::Allow } else { Verdict::Deny }),
+                    Some(Verdict::Ask),
+                ];
+                assert_eq!(
+                    Some(lists.decide(&site, once)),
+                    ranking.into_iter().flatten().next(),
+                    "{bits:04b} {once:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_site_on_no_list_is_asked_about() {
+        let lists = TrustLists { trusted: vec!["https://*.example.com".parse().unwrap()], ..TrustLists::default() };
+        assert_eq!(lists.decide(&"https://example.com".parse().unwrap(), None), Verdict::Ask);
+        assert_eq!(lists.decide(&"https://example.com.evil.example".parse().unwrap(), None), Verdict::Ask);
     }
 }
