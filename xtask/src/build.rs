@@ -8,8 +8,8 @@ use std::path::Path;
 const PROGRAMS: [&str; 5] = ["godwit-host", "godwit-agent", "godwit-worker", "godwit-server", "godwit"];
 const PACKAGES: [&str; 4] = ["godwit-native-host", "godwit-worker", "godwit-server", "godwit-cli"];
 
-/// What stands in `extension/` for its authors only.
-const NOT_SHIPPED: [&str; 6] = ["README.md", "manifest.template.json", "tsconfig.json", "types", "tests", "wasm"];
+/// The folders of `extension/` that are the extension; all else there is for its authors.
+const SHIPPED: [&str; 6] = ["content", "background", "pages", "ui", "_locales", "icons"];
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -70,8 +70,8 @@ fn extensions() -> Outcome {
 /// Whether a path below `extension/` belongs into the package.
 fn shipped(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let top = path.components().next().is_some_and(|first| NOT_SHIPPED.iter().any(|word| first.as_os_str() == *word));
-    !top && !name.starts_with('.') && !name.ends_with(".d.ts") && name != "node_modules"
+    let top = path.components().next().is_some_and(|first| SHIPPED.iter().any(|word| first.as_os_str() == *word));
+    top && !name.starts_with('.') && !name.ends_with(".d.ts")
 }
 
 #[cfg(test)]
@@ -80,10 +80,10 @@ mod tests {
 
     #[test]
     fn what_is_for_authors_only_is_not_shipped() {
-        for path in ["README.md", "tsconfig.json", "types/chrome.d.ts", ".git", "pages/x.d.ts", "node_modules"] {
+        for path in ["README.md", "tsconfig.json", "types.d.ts", "tests/a.test.js", "pages/x.d.ts", "ui/.swp"] {
             assert!(!shipped(Path::new(path)), "{path}");
         }
-        for path in ["background.js", "pages/picker.html", "_locales/en/messages.json", "pages"] {
+        for path in ["background/main.js", "pages/picker.html", "_locales/en/messages.json", "pages"] {
             assert!(shipped(Path::new(path)), "{path}");
         }
     }

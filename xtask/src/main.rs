@@ -4,10 +4,15 @@
 //! nothing of protocols, transfers or trust.
 
 mod build;
+mod demo;
 mod files;
+mod lint;
 mod manifest;
 mod place;
+mod report;
 mod run;
+mod setup;
+mod test;
 mod wasm;
 
 use clap::{Parser, Subcommand};
@@ -29,14 +34,27 @@ struct Arguments {
 enum Command {
     /// Leave everything installable in dist/
     Build(build::Options),
+    /// Install what building, testing and the demo need (Debian packages, wasm target, npm packages, cargo-deny)
+    Setup,
+    /// Format, clippy, types, extension and licences
+    Lint,
+    /// Everything CI runs: set-up, build, lint, and all tests in both browsers
+    Test(test::Options),
+    /// Show the main job: a page, a browser, a server, thousands of files
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Build(options) => build::run(&options),
+        Command::Build(options) => build::run(&options).map(|()| true),
+        Command::Setup => setup::run(setup::Needs { browsers: true, deny: true }).map(|()| true),
+        Command::Lint => lint::run(),
+        Command::Test(options) => test::run(&options),
+        Command::Demo(options) => demo::run(&options),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("xtask: {failure}");
             ExitCode::FAILURE

@@ -1,0 +1,115 @@
+//! `cargo xtask setup`: what a machine with only Debian 12, Rust and Node lacks. Nothing is done twice.
+
+use crate::{Outcome, place, run, wasm};
+use std::path::PathBuf;
+
+/// A Debian package and a file that shows that it is there.
+const PACKAGES: [(&str, &str); 5] = [
+    ("chromium", "/usr/bin/chromium"),
+    ("firefox-esr", "/usr/bin/firefox-esr"),
+    ("curl", "/usr/bin/curl"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    // Pages in several scripts are shown in screenshots; without a font they are boxes.
+    ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+];
+
+/// What a command needs.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// Browsers, and the npm packages that drive and lint.
+    pub(crate) browsers: bool,
+    /// `cargo deny`.
+    pub(crate) deny: bool,
+}
+
+pub(crate) fn run(needs: Needs) -> Outcome {
+    wasm::ensure_target()?;
+    node_packages()?;
+    if needs.browsers {
+        debian_packages()?;
+    }
+    if needs.deny && deny().is_none() {
+        install_deny()?;
+    }
+    Ok(())
+}
+
+fn debian_packages() -> Outcome {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root = run::capture(run::command("id").arg("-u"))?.trim() == "0";
+    if !root || !run::exists("apt-get") {
+        return Err(format!(
+            "these Debian packages are missing: {}. Install them as root, then run this again:\n  \
+             apt-get update && apt-get install -y --no-install-recommends {}",
+            missing.join(", "),
+            missing.join(" ")
+        )
+        .into());
+    }
+    println!("setup: installing the Debian packages {}", missing.join(", "));
+    run::check(run::command("apt-get").args(["update", "-q"]))?;
+    run::check(
+        run::command("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "-q", "--no-install-recommends"])
+            .args(missing),
+    )
+}
+
+/// Where the JavaScript side lives.
+pub(crate) fn node_folder() -> PathBuf {
+    place::root().join("tests/browser")
+}
+
+/// `npm ci`, unless what is installed is what the lock file says.
+fn node_packages() -> Outcome {
+    if !run::exists("npm") {
+        return Err("npm is missing: install Node.js 20 or later (Debian: apt-get install nodejs npm)".into());
+    }
+    let folder = node_folder();
+    let stamp = folder.join("node_modules/.godwit-lock");
+    let lock = crate::files::read(&folder.join("package-lock.json"))?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    println!("setup: npm ci in {}", folder.display());
+    run::check(
+        run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder),
+    )?;
+    crate::files::write(&stamp, lock.as_bytes())
+}
+
+/// A program that npm installed.
+pub(crate) fn node_program(name: &str) -> PathBuf {
+    node_folder().join("node_modules/.bin").join(name)
+}
+
+/// Where `cargo-deny` is, if anywhere: `$GODWIT_TOOLS`, `target/tools`, `$PATH`.
+pub(crate) fn deny() -> Option<PathBuf> {
+    let own = std::env::var_os("GODWIT_TOOLS").map(PathBuf::from);
+    let folders = own.into_iter().chain([tools().join("bin")]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.chain(std::env::split_paths(&path)).map(|folder| folder.join("cargo-deny")).find(|file| file.is_file())
+}
+
+fn tools() -> PathBuf {
+    place::target().join("tools")
+}
+
+fn install_deny() -> Outcome {
+    println!("setup: installing cargo-deny into {} (some minutes, once)", tools().display());
+    run::check(
+        run::cargo()
+            .args(["install", "cargo-deny", "--version", "0.20.2", "--locked", "--quiet", "--root"])
+            .arg(tools())
+            // Checked, not shipped: quick to compile counts.
+            .env("CARGO_PROFILE_RELEASE_LTO", "false")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env_remove("CARGO_TARGET_DIR"),
+    )
+}
