@@ -31,9 +31,10 @@ pub fn workspace() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    // target/PROFILE/deps/test-HASH → target/PROFILE
-    let test = std::env::current_exe().expect("the test knows its own path");
-    let folder = test.parent().and_then(Path::parent).expect("the test lies in target/PROFILE/deps").to_owned();
+    // target/PROFILE/deps/test-HASH → target/PROFILE; a plain program lies in target/PROFILE itself.
+    let own = std::env::current_exe().expect("the program knows its own path");
+    let folder = own.parent().expect("the program lies in target");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("target/PROFILE") } else { folder }.to_owned();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--bins"]).current_dir(workspace());

@@ -1,9 +1,11 @@
 //! Processes as the kernel shows them in `/proc`: finding, killing and watching them by id.
 
 use crate::wait::{SOON, until_true};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, kill_process};
 use std::collections::BTreeSet;
 use std::path::Path;
+
+pub use rustix::process::Signal;
 
 /// Ids of all processes.
 #[must_use]
