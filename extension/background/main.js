@@ -1,0 +1,25 @@
+// @ts-check
+// Start of the background. Every listener is registered here, in the first turn: an event that wakes the background is
+// delivered only to listeners that exist by then.
+
+import "./badge.js";
+import * as agent from "./agent.js";
+import * as pages from "./pages.js";
+import * as prompts from "./prompts.js";
+import * as views from "./views.js";
+
+chrome.runtime.onConnect.addListener((port) => {
+  if (port.name === "relay") pages.accept(port);
+  else if (port.name === "view") views.accept(port);
+  else port.disconnect();
+});
+
+chrome.windows?.onRemoved.addListener(prompts.windowClosed);
+chrome.tabs.onRemoved.addListener(prompts.tabClosed);
+
+pages.onLeave(prompts.originLeft);
+
+agent.onEvent("open-page", ({ page, argument }) => {
+  if (page === "about" || page === "preferences" || page === "activity") void views.show(page, argument);
+  if (page === "monitor") void views.show("activity", argument);
+});

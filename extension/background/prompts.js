@@ -1,0 +1,137 @@
+// @ts-check
+// The agent's questions, one window at a time. A window closed without an answer is the answer "cancel".
+
+import * as agent from "./agent.js";
+import * as windows from "./windows.js";
+
+/** @typedef {import("./windows.js").Place} Place */
+
+/** The window for each kind of question. @type {Record<string, string>} */
+const PAGES = {
+  consent: "consent",
+  "open-files": "picker",
+  "open-folders": "picker",
+  "save-file": "picker",
+  "server-certificate": "certificate",
+};
+
+/** Oldest first. @type {Map<string, Prompt>} */
+const open = new Map();
+/** The prompt being shown. @type {{id: string, place: Place | null} | null} */
+let shown = null;
+
+agent.keepWhile(() => open.size > 0);
+agent.onEvent("prompt", (prompt) => add(prompt));
+agent.onEvent("prompt-closed", (data) => remove(String(data?.prompt_id)));
+agent.onState(() => {
+  const { phase } = agent.state();
+  // The agent still knows the open questions of this browser session after the background or the host was restarted.
+  if (phase === "ready") void refresh().catch(() => {});
+  else if (phase !== "connecting") clear();
+});
+/** @type {((id: string) => void)[]} */
+const endListeners = [];
+
+/** Called when a prompt needs no window any more. @param {(id: string) => void} listener */
+export const onEnd = (listener) => endListeners.push(listener);
+
+/**
+ * A window that shows this prompt said hello, perhaps to a background that was restarted meanwhile.
+ * @param {string} id @param {Place} place
+ */
+export function adopt(id, place) {
+  shown ??= { id, place };
+}
+
+/** @param {string} id @returns {Promise<Prompt | undefined>} */
+export async function get(id) {
+  if (!open.has(id)) await refresh();
+  return open.get(id);
+}
+
+/**
+ * Sends the user's decision.
+ * @param {string} id @param {object} decision
+ */
+export async function answer(id, decision) {
+  if (!open.has(id)) throw new agent.AgentError("not-found", "This question needs no answer any more.");
+  await agent.request("ui.answer", { ...decision, prompt_id: id });
+  remove(id);
+}
+
+/** The window of this prompt is gone. @param {string} id */
+export function abandoned(id) {
+  if (!open.has(id)) return;
+  remove(id);
+  agent.request("ui.answer", { prompt_id: id, decision: "cancel" }).catch(() => {});
+}
+
+/** No page of this origin waits for an answer any more. @param {string} origin */
+export function originLeft(origin) {
+  for (const prompt of [...open.values()]) if (prompt.origin === origin) abandoned(prompt.prompt_id);
+}
+
+/** @param {number} windowId */
+export const windowClosed = (windowId) => {
+  if (shown?.place?.windowId === windowId) abandoned(shown.id);
+};
+
+/** @param {number} tabId */
+export const tabClosed = (tabId) => {
+  if (shown?.place?.tabId === tabId) abandoned(shown.id);
+};
+
+async function refresh() {
+  const { prompts } = await agent.request("ui.prompts", {});
+  for (const prompt of prompts) add(prompt);
+}
+
+/** @param {Prompt} prompt */
+function add(prompt) {
+  if (open.has(prompt.prompt_id)) return;
+  if (PAGES[prompt.ask] === undefined) {
+    // A question of a later version: nobody can answer it here.
+    agent.request("ui.answer", { prompt_id: prompt.prompt_id, decision: "cancel" }).catch(() => {});
+    return;
+  }
+  open.set(prompt.prompt_id, prompt);
+  void showNext();
+}
+
+/** @param {string} id */
+function remove(id) {
+  open.delete(id);
+  hide(id);
+  void showNext();
+  agent.settle();
+}
+
+/** The connection is gone, and with it whoever waited for the answers. */
+function clear() {
+  const ids = [...open.keys()];
+  open.clear();
+  ids.forEach(hide);
+}
+
+/** @param {string} id */
+function hide(id) {
+  if (shown?.id === id) {
+    if (shown.place) void windows.close(shown.place);
+    shown = null;
+  }
+  for (const listener of endListeners) listener(id);
+}
+
+async function showNext() {
+  const next = open.values().next().value;
+  if (shown !== null || next === undefined) return;
+  const mine = { id: next.prompt_id, place: /** @type {Place | null} */ (null) };
+  shown = mine;
+  try {
+    mine.place = await windows.open(PAGES[next.ask] ?? "consent", `?prompt=${encodeURIComponent(next.prompt_id)}`);
+  } catch {
+    return abandoned(mine.id);
+  }
+  // Answered, or its page gone, while the window opened.
+  if (shown !== mine) void windows.close(mine.place);
+}

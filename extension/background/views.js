@@ -1,0 +1,140 @@
+// @ts-check
+// The extension's own windows: who may ask what, and the list of transfers they follow.
+//
+// Only a document of this extension gets here, and each kind of page may ask only what it needs.
+
+import * as agent from "./agent.js";
+import * as core from "./core.js";
+import * as prompts from "./prompts.js";
+import * as transfers from "./transfers.js";
+import * as windows from "./windows.js";
+
+/**
+ * @typedef {object} View
+ * @property {chrome.runtime.Port} port
+ * @property {string} page name such as `popup`
+ * @property {string | null} prompt id of the prompt it shows
+ * @property {import("./windows.js").Place} place
+ * @property {boolean} follows the list of transfers
+ */
+
+const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
+/** What each page may ask the agent. @type {Record<string, string[]>} */
+const ALLOWED = {
+  popup: LIST,
+  activity: LIST,
+  picker: ["ui.list-folder", "ui.create-folder"],
+  preferences: ["ui.trust", "ui.forget-trust"],
+  about: ["ui.status"],
+  consent: [],
+  certificate: [],
+};
+
+/** @type {Set<View>} */
+const views = new Set();
+
+agent.keepWhile(() => views.size > 0);
+agent.onState(() => tell(() => true, { event: "state", data: agent.state() }));
+prompts.onEnd((id) => {
+  for (const view of views) if (view.prompt === id) void windows.close(view.place);
+});
+transfers.onChange((event, data) => tell((view) => view.follows, { event, data }));
+
+/** @param {chrome.runtime.Port} port a port named `view` */
+export function accept(port) {
+  const sender = port.sender;
+  const root = chrome.runtime.getURL("");
+  if (sender === undefined || sender.id !== chrome.runtime.id || !sender.url?.startsWith(`${root}pages/`)) return port.disconnect();
+  const url = new URL(sender.url);
+  const page = url.pathname.replace("/pages/", "").replace(".html", "");
+  if (!Object.hasOwn(ALLOWED, page)) return port.disconnect();
+  /** @type {View} */
+  const view = {
+    port,
+    page,
+    prompt: url.searchParams.get("prompt"),
+    place: { windowId: sender.tab?.windowId, tabId: sender.tab?.id },
+    follows: false,
+  };
+  views.add(view);
+  if (view.prompt !== null) prompts.adopt(view.prompt, view.place);
+  port.onMessage.addListener((message) => void handle(view, message));
+  port.onDisconnect.addListener(() => {
+    void chrome.runtime.lastError;
+    views.delete(view);
+    if (view.prompt !== null) prompts.abandoned(view.prompt);
+    if (view.follows) transfers.settle(following());
+    agent.settle();
+  });
+}
+
+/** Opens one of our pages, or brings it to the front. @param {string} page @param {string} [fragment] */
+export async function show(page, fragment = "") {
+  const suffix = fragment === "" ? "" : `#${encodeURIComponent(fragment)}`;
+  const there = [...views].find((view) => view.page === page && view.place.tabId !== undefined);
+  if (there === undefined) return void (await windows.open(page, suffix));
+  there.port.postMessage({ event: "fragment", data: fragment });
+  await windows.focus(there.place);
+}
+
+const following = () => [...views].some((view) => view.follows);
+
+/** @param {(view: View) => boolean} which @param {object} message */
+function tell(which, message) {
+  for (const view of views) if (which(view)) post(view, message);
+}
+
+/** @param {View} view @param {object} message */
+function post(view, message) {
+  try {
+    view.port.postMessage(message);
+  } catch {
+    // The window closed; its onDisconnect follows.
+  }
+}
+
+/** @param {View} view @param {any} message */
+async function handle(view, message) {
+  const { id, kind, params } = message ?? {};
+  try {
+    post(view, { id, result: (await perform(view, String(kind), params)) ?? {} });
+  } catch (error) {
+    const code = error instanceof agent.AgentError ? error.code : "agent-unavailable";
+    post(view, { id, error: { code, message: error instanceof Error ? error.message : String(error) } });
+  }
+}
+
+/** @param {View} view @param {string} kind @param {any} params @returns {Promise<any>} */
+async function perform(view, kind, params) {
+  switch (kind) {
+    case "state":
+      return agent.state();
+    case "retry":
+      return agent.retry();
+    case "versions":
+      await core.ready;
+      return { extension: chrome.runtime.getManifest().version, api: core.constants().api_version };
+    case "prompt": {
+      const prompt = view.prompt === null ? undefined : await prompts.get(view.prompt);
+      if (prompt === undefined) throw new agent.AgentError("not-found", "This question needs no answer any more.");
+      return prompt;
+    }
+    case "answer":
+      // A window answers its own question only.
+      if (view.prompt === null) break;
+      return prompts.answer(view.prompt, params);
+    case "close":
+      return windows.close(view.place);
+    case "open":
+      if (!["activity", "preferences", "about"].includes(params?.page)) break;
+      return show(params.page, String(params.fragment ?? ""));
+    case "follow":
+      if (ALLOWED[view.page] !== LIST) break;
+      view.follows = true;
+      return transfers.follow();
+    default:
+      if (!ALLOWED[view.page]?.includes(kind)) break;
+      return agent.request(kind, params ?? {});
+  }
+  throw new agent.AgentError("forbidden", `This window may not ask ${kind}.`);
+}

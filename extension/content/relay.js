@@ -1,0 +1,96 @@
+// @ts-check
+// Between the page and the background: listens to the vendor's event names, copies the known fields, passes on.
+// Must not know what a request means. Runs in the isolated world of every frame, as a classic script.
+"use strict";
+
+(() => {
+  // Sandboxed frames have no identity to ask for consent with; nobody could receive the answers either.
+  if (window.origin === "null") return;
+
+  /** Longer bodies are left out; the background answers for them. Characters, at most the bytes of the real limit. */
+  const MAX_BODY = 900 * 1024;
+  /** @type {chrome.runtime.Port | null} */
+  let port = null;
+  /** How many answers each of the page's request ids waits for: the SDK repeats an id while the first is in flight.
+   * @type {Map<number, number>} */
+  const waiting = new Map();
+
+  /** @param {string} type @param {object} detail */
+  const post = (type, detail) => window.postMessage({ type, detail }, location.origin);
+  // A detail that is a string crosses from this world into the page's in both browsers; an object would not.
+  /** @param {string} text */
+  const disconnected = (text) => document.dispatchEvent(new CustomEvent("AsperaConnectDisconnect", { detail: text }));
+
+  /** @param {number} id */
+  const settled = (id) => {
+    const left = (waiting.get(id) ?? 1) - 1;
+    if (left > 0) waiting.set(id, left);
+    else waiting.delete(id);
+  };
+
+  /** The background is gone: status 0 makes the SDK queue a request again, the event makes it look for us again. */
+  const lost = () => {
+    port = null;
+    const ids = [...waiting].flatMap(([id, count]) => new Array(count).fill(id));
+    waiting.clear();
+    const body = '{"error":{"code":0,"internal_message":"background restarted","user_message":"Godwit was restarted."}}';
+    for (const request_id of ids) post("AsperaConnectResponse", { request_id, status: 0, body });
+    if (ids.length > 0) disconnected("The Godwit extension was restarted.");
+  };
+
+  /** Objects of the page do not travel everywhere; an empty list stands for them and is refused as no text.
+   * @param {unknown} value */
+  const plain = (value) =>
+    value === undefined || value === null || ["string", "number", "boolean"].includes(typeof value) ? value : [];
+
+  const open = () => {
+    const fresh = chrome.runtime.connect({ name: "relay" });
+    fresh.onMessage.addListener((/** @type {any} */ message) => {
+      if (message.disconnect !== undefined) return disconnected(String(message.disconnect));
+      if (message.detail.complete !== false) settled(message.detail.request_id);
+      post("AsperaConnectResponse", message.detail);
+    });
+    fresh.onDisconnect.addListener(() => {
+      void chrome.runtime.lastError;
+      if (port === fresh) lost();
+    });
+    return fresh;
+  };
+
+  /** False in a page whose extension was reloaded or removed: this copy then stays silent for good. */
+  const alive = () => {
+    try {
+      return chrome.runtime?.id !== undefined;
+    } catch {
+      return false;
+    }
+  };
+
+  document.addEventListener("AsperaConnectCheck", () => {
+    if (alive()) post("AsperaConnectCheckResponse", { version: chrome.runtime.getManifest().version });
+  });
+
+  document.addEventListener("AsperaConnectRequest", (event) => {
+    const from = /** @type {CustomEvent} */ (event).detail;
+    if (!alive() || typeof from !== "object" || from === null || !Number.isSafeInteger(from.request_id)) return;
+    const { request_id } = from;
+    const oversize = typeof from.body === "string" && from.body.length > MAX_BODY;
+    const copy = { request_id, oversize, body: oversize ? "" : plain(from.body), method: plain(from.method),
+      uri_reference: plain(from.uri_reference), min_version: plain(from.min_version), timeout: plain(from.timeout) };
+    waiting.set(request_id, (waiting.get(request_id) ?? 0) + 1);
+    try {
+      (port ??= open()).postMessage(copy);
+    } catch {
+      // The port closed without a word, as happens to pages that come back by the back button: what waited is lost.
+      if (alive()) lost();
+    }
+  });
+
+  // Browsers close ports of pages kept for the back button, some without telling the page.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && port !== null) {
+      port.disconnect();
+      lost();
+    }
+  });
+})();

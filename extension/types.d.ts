@@ -1,0 +1,208 @@
+// What the extension uses of the browsers' API, and the messages it exchanges with the agent (protocol/src).
+// Only declarations: nothing of this is shipped.
+
+declare namespace chrome {
+  interface Event<F extends (...args: any[]) => void> {
+    addListener(listener: F): void;
+    removeListener(listener: F): void;
+  }
+  namespace runtime {
+    const id: string | undefined;
+    const lastError: { message?: string } | undefined;
+    interface MessageSender {
+      id?: string;
+      url?: string;
+      origin?: string;
+      frameId?: number;
+      documentId?: string;
+      tab?: tabs.Tab;
+    }
+    interface Port {
+      name: string;
+      sender?: MessageSender;
+      /** Firefox only. */
+      error?: { message: string } | null;
+      postMessage(message: unknown): void;
+      disconnect(): void;
+      onMessage: Event<(message: any) => void>;
+      onDisconnect: Event<(port: Port) => void>;
+    }
+    function connect(info: { name: string }): Port;
+    function connectNative(application: string): Port;
+    function getURL(path: string): string;
+    function getManifest(): { version: string };
+    function getPlatformInfo(): Promise<{ os: string }>;
+    const onConnect: Event<(port: Port) => void>;
+  }
+  namespace tabs {
+    interface Tab {
+      id?: number;
+      windowId?: number;
+    }
+    function create(properties: { url: string; active?: boolean }): Promise<Tab>;
+    function remove(id: number): Promise<void>;
+    function update(id: number, properties: { active: boolean }): Promise<Tab>;
+    const onRemoved: Event<(id: number) => void>;
+  }
+  namespace windows {
+    interface Window {
+      id?: number;
+      left?: number;
+      top?: number;
+      width?: number;
+      height?: number;
+      tabs?: tabs.Tab[];
+    }
+    function create(properties: {
+      url: string;
+      type: "popup";
+      focused?: boolean;
+      width?: number;
+      height?: number;
+      left?: number;
+      top?: number;
+    }): Promise<Window | undefined>;
+    function getLastFocused(): Promise<Window>;
+    function update(id: number, properties: { focused: boolean }): Promise<Window>;
+    function remove(id: number): Promise<void>;
+    const onRemoved: Event<(id: number) => void>;
+  }
+  namespace storage {
+    const session: {
+      get(key: string): Promise<Record<string, unknown>>;
+      set(items: Record<string, unknown>): Promise<void>;
+    };
+  }
+  namespace action {
+    function setBadgeText(details: { text: string }): Promise<void>;
+    function setBadgeBackgroundColor(details: { color: string }): Promise<void>;
+    const setBadgeTextColor: undefined | ((details: { color: string }) => Promise<void>);
+  }
+  namespace i18n {
+    function getMessage(name: string, substitutions?: string[]): string;
+    function getUILanguage(): string;
+  }
+}
+
+interface PageCall {
+  method: string;
+  uri: string;
+  body: string;
+  min_version: string;
+  timeout?: number;
+}
+
+interface PageAnswer {
+  status: number;
+  body: string;
+}
+
+interface TrustView {
+  trusted: string[];
+  restricted: string[];
+}
+
+interface HelloFrame {
+  type: "hello";
+  protocol: { major: number; minor: number };
+  version: string;
+  role: string;
+}
+
+interface ResponseFrame {
+  type: "response";
+  id: number;
+  result?: any;
+  error?: { code: string; message: string; retryable: boolean };
+}
+
+interface PartFrame {
+  type: "part";
+  id: number;
+  index: number;
+  last: boolean;
+  status: number;
+  body64: string;
+}
+
+interface EventFrame {
+  type: "event";
+  topic: string;
+  seq: number;
+  data: any;
+}
+
+type Frame = HelloFrame | ResponseFrame | PartFrame | EventFrame;
+
+interface TransferView {
+  uuid: string;
+  title: string;
+  direction: "send" | "receive";
+  origin: string;
+  remote_host: string;
+  status: string;
+  bytes_expected: number;
+  bytes_written: number;
+  rate_kbps: number;
+  seconds_left: number | null;
+  files_expected: number;
+  files_completed: number;
+  files_failed: number;
+  current_file: string;
+  folder: string | null;
+  error: { code: number; message: string } | null;
+  attempts: number;
+  added_ms: number;
+}
+
+interface Prompt {
+  prompt_id: string;
+  origin: string;
+  ask: string;
+  purpose?: string;
+  remote_host?: string;
+  title?: string;
+  suggested_name?: string;
+  multiple?: boolean;
+  filters?: FileFilter[];
+  server?: string;
+  fingerprint?: string;
+}
+
+interface FileFilter {
+  filter_name: string;
+  extensions: string[];
+}
+
+interface FolderEntry {
+  name: string;
+  folder: boolean;
+  size: number;
+  modified_ms: number;
+}
+
+interface FolderListing {
+  path: string;
+  parent: string | null;
+  entries: FolderEntry[];
+  places: { kind: string; path: string }[];
+  truncated: boolean;
+}
+
+interface AgentStatus {
+  version: string;
+  pid: number;
+  home: string;
+  notices: string[];
+}
+
+declare module "*/wasm/godwit_core.js" {
+  export default function init(options: { module_or_path: string }): Promise<unknown>;
+  export function constants(): string;
+  export function check_request(detail: string, origin: string): string;
+  export function precheck(call: string, origin: string, trust: string): string;
+  export function hello(version: string, session: string): string;
+  export function parse_message(text: string): string;
+  export function answer_for_error(code: string, message: string): string;
+  export function answer_unavailable(reason: string): string;
+}

@@ -1,0 +1,71 @@
+// @ts-check
+// A window's line to the background. Comes back by itself after the background was restarted.
+
+/** The background, or the agent, refused. `code` is one of the protocol's words. */
+export class Refused extends Error {
+  /** @param {string} code @param {string} message */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Restarting the background is quick; a short pause avoids a storm when the extension is being removed. */
+const AGAIN_MS = 300;
+
+/** @type {chrome.runtime.Port | null} */
+let port = null;
+let next = 1;
+/** @type {Map<number, {resolve: (result: any) => void, reject: (error: Error) => void}>} */
+const pending = new Map();
+/** @type {Map<string, (data: any) => void>} */
+const listeners = new Map();
+/** @type {(() => void) | null} */
+let onStart = null;
+
+/** Calls `start` now and after each restart of the background. @param {() => void} start */
+export function begin(start) {
+  onStart = start;
+  start();
+}
+
+/** @param {string} event @param {(data: any) => void} listener */
+export const on = (event, listener) => listeners.set(event, listener);
+
+/**
+ * @param {string} kind @param {unknown} [params]
+ * @returns {Promise<any>}
+ */
+export function ask(kind, params) {
+  return new Promise((resolve, reject) => {
+    const id = next++;
+    try {
+      port ??= open();
+      pending.set(id, { resolve, reject });
+      port.postMessage({ id, kind, params });
+    } catch (error) {
+      pending.delete(id);
+      reject(error);
+    }
+  });
+}
+
+function open() {
+  const fresh = chrome.runtime.connect({ name: "view" });
+  fresh.onMessage.addListener((message) => {
+    if (message.event !== undefined) return listeners.get(message.event)?.(message.data);
+    const request = pending.get(message.id);
+    pending.delete(message.id);
+    if (message.error) request?.reject(new Refused(message.error.code, message.error.message));
+    else request?.resolve(message.result);
+  });
+  fresh.onDisconnect.addListener(() => {
+    void chrome.runtime.lastError;
+    port = null;
+    const lost = [...pending.values()];
+    pending.clear();
+    for (const { reject } of lost) reject(new Refused("restarted", "The extension was restarted."));
+    setTimeout(() => onStart?.(), AGAIN_MS);
+  });
+  return fresh;
+}

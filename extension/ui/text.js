@@ -1,0 +1,23 @@
+// @ts-check
+// Texts of `_locales`, in scripts and in HTML.
+
+/**
+ * @param {string} key @param {...string} substitutions
+ * @returns {string}
+ */
+export const t = (key, ...substitutions) => chrome.i18n.getMessage(key, substitutions);
+
+/** Fills elements marked `data-t` (text), `data-t-label` (accessible name and tooltip) and `data-t-title` (page title). */
+export function localize() {
+  const root = document.documentElement;
+  root.lang = chrome.i18n.getUILanguage();
+  root.dir = t("@@bidi_dir");
+  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.getAttribute("data-t") ?? "");
+  for (const element of document.querySelectorAll("[data-t-label]")) {
+    const text = t(element.getAttribute("data-t-label") ?? "");
+    element.setAttribute("aria-label", text);
+    element.setAttribute("title", text);
+  }
+  const title = root.getAttribute("data-t-title");
+  if (title !== null) document.title = t(title);
+}
