@@ -1,0 +1,94 @@
+// @ts-check
+// `cargo xtask demo`: sets the stage (content, server, web application, browser), then lets a person or a script play.
+
+import crypto from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Browser } from "./harness/browser.mjs";
+import { Machine } from "./harness/machine.mjs";
+import { serve } from "./harness/pages.mjs";
+import { TransferServer } from "./harness/server.mjs";
+import { makeContent, listServer } from "./demo/content.mjs";
+import { play } from "./demo/script.mjs";
+
+const { values } = parseArgs({
+  options: {
+    folder: { type: "string" },
+    browser: { type: "string", default: "chromium" },
+    size: { type: "string", default: "1000000000" },
+    headless: { type: "boolean", default: false },
+  },
+});
+const name = /** @type {import("./harness/browser.mjs").BrowserName} */ (values.browser);
+const folder = path.resolve(/** @type {string} */ (values.folder));
+
+/** What must be undone at the end, last first. @type {(() => unknown)[]} */
+const undo = [];
+let ending = false;
+
+async function end(/** @type {number} */ code) {
+  if (ending) return;
+  ending = true;
+  for (const step of undo.reverse()) {
+    try {
+      await step();
+    } catch (error) {
+      console.error(`demo: cleaning up: ${error}`);
+    }
+  }
+  process.exit(code);
+}
+for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => end(1));
+
+try {
+  // What an earlier demo left running or lying there.
+  await new Machine(folder).dispose();
+  fs.rmSync(folder, { recursive: true, force: true });
+  const machine = new Machine(folder);
+  undo.push(() => machine.dispose());
+
+  const content = makeContent(machine, Number(values.size));
+  const server = await TransferServer.start(machine, { password: crypto.randomBytes(12).toString("base64url") });
+  undo.push(() => server.stop());
+  const application = await serve("demo", {
+    "/api/login": () => server.spec(),
+    "/api/list": (request) => listServer(machine.docroot, request),
+  });
+  undo.push(() => application.close());
+  const page = `http://localhost:${application.port}/`;
+  const stage = { name, machine, server, content, page };
+
+  if (values.headless) {
+    const good = await play(stage, undo);
+    await end(good ? 0 : 1);
+  } else {
+    await forAPerson(stage);
+    await end(0);
+  }
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.stack : error}`);
+  await end(1);
+}
+
+/** Opens the browser, explains, and waits until it is closed. @param {import("./demo/script.mjs").Stage} stage */
+async function forAPerson({ machine, content, page }) {
+  const browser = await Browser.launch(machine, name, { headless: false });
+  undo.push(() => browser.close());
+  const closed = new Promise((done) => browser.driver.process()?.once("exit", done));
+  await browser.site(page);
+  console.log(`
+  The browser shows Flyway, a small web application at ${page}
+  It uses the vendor's SDK from npm, unmodified; everything behind the SDK is Godwit.
+
+    1. "Choose folder…": Godwit asks you once whether this site may use it: allow it.
+       Then its picker opens in ${machine.home}:
+       "${content.treeName}" holds ${content.treeFiles.toLocaleString("en")} real files, "${content.largeName}" is the large one.
+    2. "Upload", and watch. The toolbar button with the bird shows all transfers.
+    3. On the right, mark something and "Download…".
+
+  Transfers go on when you close the page or quit the browser. This demo ends with the browser, or with Ctrl-C here.
+  What arrived on the server lies in ${machine.docroot}
+`);
+  await closed;
+}
