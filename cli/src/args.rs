@@ -1,0 +1,205 @@
+//! The command line.
+
+use crate::location::Location;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand, ValueEnum};
+use godwit_protocol::RateKbps;
+use godwit_protocol::spec::{OverwritePolicy, RatePolicy, ResumePolicy};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+
+/// Godwit moves files at line speed.
+#[derive(Debug, Parser)]
+#[command(name = "godwit", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Cp(CpArgs),
+    Status(StatusArgs),
+    /// Control the agent that runs the browser's transfers
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    Register(RegisterArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// End the agent; running transfers stop where they are and go on when it is started again
+    Stop,
+}
+
+/// Copy files and folders to or from a server
+///
+/// One side is a place on a server: [USER@]HOST:PATH, an IPv6 address in brackets. A local path with a colon is written
+/// with a slash before it (./a:b). PATH is seen from the user's folder on the server.
+///
+/// DEST is a folder if it ends in "/", if there are several sources, or if a folder of that name exists; otherwise it
+/// is the copy's new name. With "/" at the end, or with several sources, the folder is made if it is missing.
+///
+/// The password is read from GODWIT_PASSWORD, else asked for; a token from GODWIT_TOKEN. An interrupted copy continues
+/// where it stopped when the same command is given again. The exit code is 0 only if every file arrived and was
+/// verified, else the number of the error.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CpArgs {
+    /// What to copy: files and folders, all local or all on one server
+    #[arg(required = true, value_name = "SRC")]
+    pub(crate) sources: Vec<Location>,
+    /// Where to
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: Location,
+    /// UDP port of the server
+    #[arg(long, value_name = "PORT", default_value_t = 33001)]
+    pub(crate) data_port: u16,
+    /// The server's certificate must have this fingerprint [default: it must be known to the system]
+    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    pub(crate) fingerprint: Option<String>,
+    /// Target rate: kbit/s, or a number with k, m or g, such as 200m [default: the server's]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Option<RateKbps>,
+    /// Never slower than this, except by the server's cap
+    #[arg(long, value_name = "RATE")]
+    pub(crate) min_rate: Option<RateKbps>,
+    /// How to share the line with others
+    #[arg(long, default_value = "fair", value_parser = word::<RatePolicy>(&["fixed", "high", "fair", "low"]))]
+    pub(crate) policy: RatePolicy,
+    /// When a partial file is continued: never, if size and time of the source are the same, or if its content is
+    #[arg(long, value_name = "HOW", default_value = "sparse_checksum", value_parser =
+        word::<ResumePolicy>(&["none", "attributes", "sparse_checksum", "full_checksum"]))]
+    pub(crate) resume: ResumePolicy,
+    /// When an existing file is replaced
+    #[arg(long, value_name = "WHEN", default_value = "diff", value_parser =
+        word::<OverwritePolicy>(&["always", "none", "diff", "older", "diff+older"]))]
+    pub(crate) overwrite: OverwritePolicy,
+    /// Keep the files' times
+    #[arg(long)]
+    pub(crate) preserve_times: bool,
+    /// Print what happens as JSON lines instead of a progress bar
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not wait for the local disk before a received file gets its name: faster, but a power cut may lose files that were
+    /// reported as complete
+    #[arg(long)]
+    pub(crate) no_fsync: bool,
+}
+
+/// Show the agent and its transfers
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// As one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Tell a browser where the host program is
+///
+/// Writes the native-messaging manifest for one profile or kiosk; the installer does it for ordinary users.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RegisterArgs {
+    /// Which browser
+    #[arg(long)]
+    pub(crate) browser: Browser,
+    /// Chromium: its user-data folder. Firefox: the home folder of the user it runs as
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The host program [default: godwit-host beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) host: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Browser {
+    Chromium,
+    Firefox,
+}
+
+/// The words of a protocol type, as its JSON has them: there is one list of names, not two.
+fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    words: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(word.into()))
+}
+
+fn fingerprint(text: &str) -> Result<String, String> {
+    godwit_transport::identity::parse_fingerprint(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn cp(arguments: &[&str]) -> Result<CpArgs, clap::Error> {
+        let all = ["godwit", "cp"].iter().chain(arguments);
+        Args::try_parse_from(all).map(|args| match args.command {
+            Command::Cp(cp) => cp,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_page_api() {
+        let args = cp(&["a", "host:b"]).unwrap();
+        assert_eq!(
+            (args.policy, args.resume, args.overwrite, args.data_port),
+            (RatePolicy::Fair, ResumePolicy::SparseChecksum, OverwritePolicy::Diff, 33001)
+        );
+        assert!(args.rate.is_none() && !args.preserve_times && !args.json && !args.no_fsync);
+    }
+
+    #[test]
+    fn options_are_read() {
+        let args = cp(&[
+            "--rate",
+            "200m",
+            "--min-rate",
+            "1.5m",
+            "--policy",
+            "fixed",
+            "--resume",
+            "full_checksum",
+            "--overwrite",
+            "diff+older",
+            "--data-port",
+            "4000",
+            "--preserve-times",
+            "--json",
+            "--no-fsync",
+            "a",
+            "b",
+            "ann@[::1]:c",
+        ])
+        .unwrap();
+        assert_eq!((args.rate, args.min_rate), (Some(RateKbps(200_000)), Some(RateKbps(1_500))));
+        assert_eq!(
+            (args.policy, args.resume, args.overwrite),
+            (RatePolicy::Fixed, ResumePolicy::FullChecksum, OverwritePolicy::DiffOlder)
+        );
+        assert_eq!((args.sources.len(), args.data_port), (2, 4000));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        for bad in [
+            ["--rate", "fast"],
+            ["--policy", "greedy"],
+            ["--fingerprint", "SHA256:12"],
+            ["--overwrite", "maybe"],
+            ["--data-port", "70000"],
+        ] {
+            let error = cp(&[bad[0], bad[1], "a", "h:b"]).unwrap_err().to_string();
+            assert!(error.contains(bad[0]), "{error}");
+        }
+        assert!(cp(&["only-one"]).is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! What a copy shows while it runs: a bar on a terminal, JSON lines for programs, else only failures.
+
+use crate::text;
+use godwit_protocol::worker::{FileOutcome, FileReport, Report, Stats};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// Failed files told one by one; the rest are counted.
+const MAX_TOLD: u64 = 20;
+
+/// Where reports go.
+pub(crate) struct Display {
+    json: bool,
+    bar: Option<ProgressBar>,
+    failed: u64,
+}
+
+impl Display {
+    /// JSON lines if wanted; a bar only if somebody looks at one.
+    pub(crate) fn new(json: bool) -> Self {
+        let bar = (!json && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{percent:>3}% [{bar:24}] {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_message("connecting");
+            bar
+        });
+        Self { json, bar, failed: 0 }
+    }
+
+    /// Shows one report.
+    pub(crate) fn show(&mut self, report: &Report) {
+        if self.json {
+            // A reader that has gone does not end the copy.
+            if let Ok(line) = serde_json::to_string(report) {
+                let mut out = io::stdout().lock();
+                let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+            }
+            return;
+        }
+        match report {
+            Report::Stats(stats) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(stats.bytes_expected.max(stats.bytes_written));
+                    bar.set_position(stats.bytes_written);
+                    bar.set_message(line(stats));
+                }
+            }
+            Report::File(file) if file.outcome == FileOutcome::Failed => self.failed(file),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, file: &FileReport) {
+        self.failed += 1;
+        if self.failed <= MAX_TOLD {
+            let reason = file.error.as_ref().map_or_else(String::new, |error| error.message.clone());
+            self.say(&format!("{}: {}", text::shown(&file.path), text::shown(&reason)));
+        }
+    }
+
+    /// A line above the bar, on standard error.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if self.failed > MAX_TOLD {
+            eprintln!("… and {} more", text::files(self.failed - MAX_TOLD));
+        }
+    }
+}
+
+fn line(stats: &Stats) -> String {
+    let more = if stats.scan_complete { "" } else { "+" };
+    let mut parts = vec![
+        format!("{} of {}{more}", text::bytes(stats.bytes_written), text::bytes(stats.bytes_expected)),
+        text::rate(stats.rate_kbps),
+    ];
+    let left = stats.bytes_expected.saturating_sub(stats.bytes_written);
+    if stats.scan_complete && left > 0 && stats.rate_kbps > 0 {
+        parts.push(format!("{} left", text::clock(left / (stats.rate_kbps * 125).max(1))));
+    }
+    if stats.files_expected != 1 {
+        parts.push(format!("{} of {}{more}", stats.files_completed, text::files(stats.files_expected)));
+    }
+    parts.join("  ")
+}
+
+/// The last line of a copy that succeeded.
+pub(crate) fn summary(stats: &Stats, time: Duration) -> String {
+    let mut line = format!(
+        "{}, {} in {:.1} s ({}), verified",
+        text::files(stats.files_completed),
+        text::bytes(stats.bytes_written),
+        time.as_secs_f64(),
+        text::mean_rate(stats.bytes_transferred, time)
+    );
+    if stats.files_skipped > 0 {
+        line.push_str(&format!("; {} of them there already", text::files(stats.files_skipped)));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_beside_the_bar_tells_rate_amount_time_and_files() {
+        let stats = Stats {
+            bytes_expected: 3 << 30,
+            bytes_written: 1 << 30,
+            rate_kbps: 800_000,
+            files_expected: 1200,
+            files_completed: 7,
+            scan_complete: true,
+            ..Stats::default()
+        };
+        assert_eq!(line(&stats), "1.0 GiB of 3.0 GiB  800.0 Mbit/s  0:21 left  7 of 1,200 files");
+        let scanning = Stats { scan_complete: false, rate_kbps: 0, ..stats };
+        assert_eq!(line(&scanning), "1.0 GiB of 3.0 GiB+  0.0 Mbit/s  7 of 1,200 files+");
+    }
+
+    #[test]
+    fn the_summary_counts_what_was_moved_and_what_was_there() {
+        let stats = Stats {
+            bytes_written: 125_000_000,
+            bytes_transferred: 125_000_000,
+            files_completed: 3,
+            files_skipped: 1,
+            ..Stats::default()
+        };
+        assert_eq!(
+            summary(&stats, Duration::from_secs(2)),
+            "3 files, 119.2 MiB in 2.0 s (500.0 Mbit/s), verified; 1 file of them there already"
+        );
+    }
+}
