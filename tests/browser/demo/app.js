@@ -15,17 +15,6 @@ const marked = new Set();
 const transfers = new Map();
 
 const connect = new AW4.Connect({ minVersion: "3.9.0" });
-connect.addEventListener(AW4.Connect.EVENT.STATUS, (_type, status) => showStatus(status));
-connect.addEventListener(AW4.Connect.EVENT.TRANSFER, (_type, data) => {
-  for (const info of data.transfers) {
-    const before = transfers.get(info.uuid)?.status;
-    transfers.set(info.uuid, info);
-    if (info.status === "completed" && before && before !== "completed") showFolder(folder);
-  }
-  showTransfers();
-});
-connect.initSession();
-showFolder("/");
 
 // --- Godwit's state ---
 
@@ -116,7 +105,7 @@ function row(entry) {
   });
   const name = element(entry.folder ? "button" : "span", { class: "name" }, entry.folder ? `${entry.name}/` : entry.name);
   if (entry.folder) name.addEventListener("click", () => showFolder(`${folder === "/" ? "" : folder}/${entry.name}`));
-  const size = entry.folder ? `${(entry.files ?? 0).toLocaleString("en")} files, ${bytes(entry.size)}` : bytes(entry.size);
+  const size = entry.folder ? `${count(entry.files ?? 0)}, ${bytes(entry.size)}` : bytes(entry.size);
   const line = element("li", { "data-name": entry.name }, mark, name, element("span", { class: "size" }, size));
   return line;
 }
@@ -179,7 +168,7 @@ function line(info) {
   const speed = info.status === "running" ? info.calculated_rate_kbps / 1000 : average;
   const rate = speed > 0 ? ` · ${Math.round(speed).toLocaleString("en")} Mbit/s` : "";
   const time = average > 0 ? ` · ${seconds.toFixed(1)} s` : "";
-  const files = info.file_counts?.attempted > 1 ? ` · ${info.file_counts.completed.toLocaleString("en")} files` : "";
+  const files = info.file_counts?.completed > 1 ? ` · ${count(info.file_counts.completed)}` : "";
   const state = element("span", { class: "state" }, WORDS[/** @type {keyof typeof WORDS} */ (info.status)] ?? info.status);
   const numbers = element("span", { class: "numbers" }, state, ` · ${done}${files}${time}${rate}`);
   const parts = [element("span", { class: "way" }, up ? "↑" : "↓"), element("span", { class: "title" }, info.title), bar, numbers];
@@ -238,10 +227,27 @@ function element(name, attributes, ...children) {
   return made;
 }
 
-/** @param {number} count */
-function bytes(count) {
+/** @param {number} files */
+const count = (files) => `${files.toLocaleString("en")} ${files === 1 ? "file" : "files"}`;
+
+/** @param {number} size */
+function bytes(size) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let [value, unit] = [count, 0];
+  let [value, unit] = [size, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+// --- Beginning ---
+
+connect.addEventListener(AW4.Connect.EVENT.STATUS, (_type, status) => showStatus(status));
+connect.addEventListener(AW4.Connect.EVENT.TRANSFER, (_type, data) => {
+  for (const info of data.transfers) {
+    const before = transfers.get(info.uuid)?.status;
+    transfers.set(info.uuid, info);
+    if (info.status === "completed" && before && before !== "completed") showFolder(folder);
+  }
+  showTransfers();
+});
+connect.initSession();
+showFolder("/");
