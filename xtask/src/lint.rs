@@ -21,13 +21,11 @@ pub(crate) fn steps(report: &mut Report) {
                 .args(["--", "-D", "warnings"]),
         )
     });
-    report.step("lint: tsc", || {
-        judge(run::command(&setup::node_program("tsc").to_string_lossy()).args([
-            "--noEmit",
-            "--project",
-            "extension/tsconfig.json",
-        ]))
-    });
+    for project in ["extension/tsconfig.json", "tests/browser/tsconfig.json"] {
+        report.step(&format!("lint: tsc, {project}"), || {
+            judge(run::command(&setup::node_program("tsc").to_string_lossy()).args(["--noEmit", "--project", project]))
+        });
+    }
     report.step("lint: web-ext", web_ext);
     report.step("lint: cargo deny", deny);
 }

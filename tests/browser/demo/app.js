@@ -205,7 +205,7 @@ function actions(info) {
 
 // --- Small things ---
 
-/** @type {number | undefined} */
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let quiet;
 
 /** @param {any} error */
@@ -240,8 +240,8 @@ function bytes(size) {
 
 // --- Beginning ---
 
-connect.addEventListener(AW4.Connect.EVENT.STATUS, (_type, status) => showStatus(status));
-connect.addEventListener(AW4.Connect.EVENT.TRANSFER, (_type, data) => {
+connect.addEventListener(AW4.Connect.EVENT.STATUS, (/** @type {string} */ _type, /** @type {any} */ status) => showStatus(status));
+connect.addEventListener(AW4.Connect.EVENT.TRANSFER, (/** @type {string} */ _type, /** @type {any} */ data) => {
   for (const info of data.transfers) {
     const before = transfers.get(info.uuid)?.status;
     transfers.set(info.uuid, info);

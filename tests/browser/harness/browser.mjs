@@ -30,7 +30,30 @@ export function registerHost(machine, name) {
 
 /** @param {import("./machine.mjs").Machine} machine @param {BrowserName} name */
 function registrationFolder(machine, name) {
-  return name === "chromium" ? machine.made("profile-chromium") : machine.made("home/.mozilla");
+  return name === "chromium" ? machine.made("profile-chromium") : machine.home;
+}
+
+/** @param {import("puppeteer-core").LaunchOptions} common */
+function launchChromium(common) {
+  const flags = "--no-first-run --disable-quic --disable-background-networking --disable-component-update --disable-sync";
+  const args = ["--no-sandbox", ...(common.headless ? ["--disable-gpu"] : []), ...flags.split(" ")];
+  return puppeteer.launch({ ...common, pipe: true, enableExtensions: true, args });
+}
+
+/** @param {import("puppeteer-core").LaunchOptions} common */
+function launchFirefox(common) {
+  return puppeteer.launch({
+    ...common,
+    browser: "firefox",
+    args: ["--remote-allow-system-access"],
+    extraPrefsFirefox: {
+      "extensions.webextensions.uuids": JSON.stringify({ [GECKO_ID]: GECKO_UUID }),
+      "browser.sessionstore.resume_from_crash": false,
+      "toolkit.startup.max_resumed_crashes": -1,
+      "datareporting.policy.dataSubmissionEnabled": false,
+      "browser.aboutwelcome.enabled": false,
+    },
+  });
 }
 
 export class Browser {
@@ -38,54 +61,38 @@ export class Browser {
    * Starts the browser and loads the extension. A second start on the same machine finds the same profile.
    * @param {import("./machine.mjs").Machine} machine
    * @param {BrowserName} name
-   * @param {{headless?: boolean, register?: boolean, args?: string[]}} [options]
+   * @param {{headless?: boolean, register?: boolean}} [options]
    */
   static async launch(machine, name, options = {}) {
-    const browser = new Browser();
-    browser.name = name;
-    browser.machine = machine;
     if (options.register ?? true) registerHost(machine, name);
     const headless = options.headless ?? true;
+    /** @type {import("puppeteer-core").LaunchOptions} */
     const common = {
       executablePath: PROGRAMS[name],
       headless,
       userDataDir: machine.made(`profile-${name}`),
-      env: machine.environment,
+      env: /** @type {any} */ (machine.environment),
       defaultViewport: headless ? { width: 1200, height: 800 } : null,
       // Dialogs wait for people; a person's day is the limit.
       protocolTimeout: 24 * 3600 * 1000,
       handleSIGINT: false,
     };
-    const extension = path.join(DIST, `extension-${name}`);
-    if (name === "chromium") {
-      const flags = "--no-first-run --disable-quic --disable-background-networking --disable-component-update --disable-sync";
-      browser.driver = await puppeteer.launch({
-        ...common,
-        pipe: true,
-        enableExtensions: true,
-        args: ["--no-sandbox", ...(headless ? ["--disable-gpu"] : []), ...flags.split(" "), ...(options.args ?? [])],
-      });
-      browser.pid = browser.driver.process()?.pid ?? 0;
-      const id = await browser.driver.installExtension(extension);
-      browser.base = `chrome-extension://${id}/`;
-    } else {
-      browser.driver = await puppeteer.launch({
-        ...common,
-        browser: "firefox",
-        args: ["--remote-allow-system-access", ...(options.args ?? [])],
-        extraPrefsFirefox: {
-          "extensions.webextensions.uuids": JSON.stringify({ [GECKO_ID]: GECKO_UUID }),
-          "browser.sessionstore.resume_from_crash": false,
-          "toolkit.startup.max_resumed_crashes": -1,
-          "datareporting.policy.dataSubmissionEnabled": false,
-          "browser.aboutwelcome.enabled": false,
-        },
-      });
-      browser.pid = browser.driver.process()?.pid ?? 0;
-      await browser.driver.installExtension(extension);
-      browser.base = `moz-extension://${GECKO_UUID}/`;
-    }
-    return browser;
+    const driver = await (name === "chromium" ? launchChromium(common) : launchFirefox(common));
+    const id = await driver.installExtension(path.join(DIST, `extension-${name}`));
+    const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
+    return new Browser(machine, name, driver, base);
+  }
+
+  /**
+   * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name
+   * @param {import("puppeteer-core").Browser} driver @param {string} base address of the extension's pages
+   */
+  constructor(machine, name, driver, base) {
+    this.machine = machine;
+    this.name = name;
+    this.driver = driver;
+    this.base = base;
+    this.pid = driver.process()?.pid ?? 0;
   }
 
   /** Opens a page of ours in a new tab. @param {string} url */

@@ -99,6 +99,7 @@ export class Machine {
 
 /** Sends a signal; a process that is gone is fine. @param {number} pid @param {NodeJS.Signals} signal */
 export function kill(pid, signal) {
+  if (pid <= 0) return; // Zero would be our own group.
   try {
     process.kill(pid, signal);
   } catch {

@@ -11,26 +11,34 @@ export class TransferServer {
    * @param {{user?: string, password?: string, docroot?: string}} [options]
    */
   static async start(machine, options = {}) {
-    const server = new TransferServer();
-    server.user = options.user ?? "demo";
-    server.password = options.password ?? "swordfish";
-    server.docroot = options.docroot ?? machine.docroot;
-    server.process = machine.start("godwit-server", [
-      ...["--docroot", server.docroot, "--user", `${server.user}:${server.password}`, "--bind", "127.0.0.1"],
+    const { user = "demo", password = "swordfish", docroot = machine.docroot } = options;
+    const child = machine.start("godwit-server", [
+      ...["--docroot", docroot, "--user", `${user}:${password}`, "--bind", "127.0.0.1"],
       ...["--data-port", "0", "--api-port", "0", "--http-port", "0", "--state", machine.made("server-state")],
     ]);
     let ready = "";
-    createInterface({ input: server.process.stdout }).on("line", (line) => {
+    createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stdout) }).on("line", (line) => {
       if (line.startsWith("ready ")) ready = line;
     });
     const line = await until("the server says it is ready", () => {
-      if (server.process.exitCode !== null) throw new Error(`the server ended with ${server.process.exitCode}`);
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
       return ready;
     });
     const words = Object.fromEntries(line.split(" ").slice(1).map((word) => split(word)));
-    server.port = Number(words.data.slice(words.data.lastIndexOf(":") + 1));
-    server.fingerprint = words.fingerprint;
-    return server;
+    const port = Number(words.data.slice(words.data.lastIndexOf(":") + 1));
+    return new TransferServer(child, user, password, port, words.fingerprint);
+  }
+
+  /**
+   * @param {ReturnType<import("./machine.mjs").Machine["start"]>} child
+   * @param {string} user @param {string} password @param {number} port @param {string} fingerprint
+   */
+  constructor(child, user, password, port, fingerprint) {
+    this.process = child;
+    this.user = user;
+    this.password = password;
+    this.port = port;
+    this.fingerprint = fingerprint;
   }
 
   /** The part of a transfer spec that every transfer with this server has. */
@@ -47,11 +55,11 @@ export class TransferServer {
   }
 
   async stop() {
-    kill(this.process.pid, "SIGTERM");
+    kill(this.process.pid ?? 0, "SIGTERM");
     try {
       await until("the server ends", () => this.process.exitCode !== null || this.process.signalCode !== null, 5_000);
     } catch {
-      kill(this.process.pid, "SIGKILL");
+      kill(this.process.pid ?? 0, "SIGKILL");
     }
   }
 }

@@ -12,6 +12,12 @@ export class World {
   constructor(name) {
     this.name = name;
     this.machine = new Machine();
+    /** @type {Awaited<ReturnType<typeof serve>>} */
+    this.pages = /** @type {any} */ (undefined);
+    /** @type {TransferServer} */
+    this.server = /** @type {any} */ (undefined);
+    /** @type {Browser} */
+    this.browser = /** @type {any} */ (undefined);
   }
 
   /** @param {{register?: boolean, server?: boolean}} [options] */
