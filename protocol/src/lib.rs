@@ -9,6 +9,8 @@
 pub mod envelope;
 pub mod error_code;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod json;
 pub mod origin;
 pub mod page;
