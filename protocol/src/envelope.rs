@@ -212,7 +212,7 @@ pub mod topics {
 }
 
 impl Message {
-    /// Parses one frame's payload strictly (see [`json`]).
+    /// Parses one frame's payload strictly (see [`mod@json`]).
     pub fn parse(bytes: &[u8]) -> Result<Self, json::JsonError> {
         // The derived reader takes a list of the fields' values for the object; a second spelling helps nobody.
         if bytes.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|&b| matches!(b, b'[')) {

@@ -139,7 +139,7 @@ fn smoke(target: &str, run: fn(&[u8])) {
     };
     seeds.iter().for_each(|seed| check(seed));
 
-    let seed = number("GODWIT_FUZZ_SEED", 0x60d_17).max(1);
+    let seed = number("GODWIT_FUZZ_SEED", 0x0006_0d17).max(1);
     let end = Instant::now() + Duration::from_secs(number("GODWIT_FUZZ_SECONDS", 2));
     let mut random = Random(seed);
     let mut tried = 0_u64;
