@@ -9,7 +9,7 @@ mod change;
 pub(crate) mod fields;
 mod host;
 mod parse;
-mod public;
+pub(crate) mod public;
 mod target;
 
 pub use change::RateChange;
@@ -293,6 +293,20 @@ impl TransferSpec {
     #[must_use]
     pub fn tags(&self) -> &Value {
         self.public.get("tags").unwrap_or(&Value::Null)
+    }
+
+    /// Refuses what this build does not do, where ignoring it would expose or destroy what the page wanted kept. A room
+    /// that learns to do one of these takes it off here.
+    pub fn check_offered(&self) -> Result<(), SpecError> {
+        let refused = [
+            ("content_protection", self.content_protection.is_some(), "the files would not be encrypted"),
+            ("obfuscate_file_names", self.rare.obfuscate_file_names, "the names would be readable"),
+            ("save_before_overwrite", self.save_before_overwrite, "existing files would be lost"),
+        ];
+        match refused.iter().find(|(_, asked, _)| *asked) {
+            Some((field, _, loss)) => Err(fields::wrong(*field, format!("this version cannot do it, and {loss}"))),
+            None => Ok(()),
+        }
     }
 
     /// [`Self::public`] without `paths`, for requests that said `return_paths: false`.

@@ -121,10 +121,10 @@ impl StartRequest {
             list.and_then(|list| list.first()).ok_or_else(|| wrong("transfer_specs", "must name one transfer"))?;
         let spec =
             element.get("transfer_spec").ok_or_else(|| wrong("transfer_specs[0].transfer_spec", "is missing"))?;
-        Ok(Self {
-            settings: ConnectSettings::from_both(element.get(SETTINGS), body.get(SETTINGS))?,
-            spec: TransferSpec::from_value(spec)?,
-        })
+        let settings = ConnectSettings::from_both(element.get(SETTINGS), body.get(SETTINGS))?;
+        let spec = TransferSpec::from_value(spec)?;
+        spec.check_offered()?;
+        Ok(Self { settings, spec })
     }
 }
 
@@ -180,6 +180,20 @@ mod tests {
             assert_eq!(start(json!({"back_link": link}), Value::Null).unwrap().settings.back_link, "");
         }
         assert_eq!(start(json!({"back_link": 5}), Value::Null).unwrap().settings.back_link, "");
+    }
+
+    #[test]
+    fn what_this_build_cannot_protect_is_refused_and_not_ignored() {
+        for (field, value) in [
+            ("content_protection", json!("encrypt")),
+            ("obfuscate_file_names", json!(true)),
+            ("save_before_overwrite", json!("yes")),
+        ] {
+            let mut spec = json!({"direction": "send", "remote_host": "a", "paths": [{"source": "/x"}]});
+            spec[field] = value;
+            let body = json!({"transfer_specs": [{"transfer_spec": spec}]}).to_string();
+            assert!(StartRequest::from_body(&body).unwrap_err().to_string().contains(field), "{field}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ const SECRET_WORDS: &[&str] = &[
 const OPAQUE: &str = "tags";
 
 /// A copy of `object` without secrets, at every level outside `tags`.
-pub(super) fn strip(object: &Map<String, Value>) -> Value {
+pub(crate) fn strip(object: &Map<String, Value>) -> Value {
     let kept = object.iter().filter(|(key, _)| !names_secret(key));
     Value::Object(
         kept.map(|(key, value)| (key.clone(), if key == OPAQUE { value.clone() } else { strip_any(value) })).collect(),
@@ -44,7 +44,7 @@ fn strip_any(value: &Value) -> Value {
 }
 
 /// True if a key of this name holds a secret.
-pub(super) fn names_secret(key: &str) -> bool {
+pub(crate) fn names_secret(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     SECRET_WORDS.iter().any(|word| plain.contains(word))
 }
@@ -53,6 +53,6 @@ pub(super) fn names_secret(key: &str) -> bool {
 const MAX_TITLE: usize = 255;
 
 /// A text of a page as it may stand in our own windows: one line, without invisible direction changes, bounded.
-pub(super) fn displayable(text: &str) -> String {
+pub(crate) fn displayable(text: &str) -> String {
     text.chars().filter(|&c| !c.is_control() && !crate::path::is_bidi_control(c)).take(MAX_TITLE).collect()
 }

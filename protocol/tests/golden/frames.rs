@@ -102,7 +102,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 codes::AGENT_UNAVAILABLE,
                 codes::INTERNAL,
             ]
-            .map(|code| error(code))
+            .map(error)
             .to_vec(),
         ),
         case("page-call", "page::PageCall", page_call),

@@ -40,8 +40,7 @@ fn download() -> Value {
             "transfer_spec": {
                 "direction": "receive", "remote_host": "2001:DB8::1", "remote_user": "me", "remote_password": "example-password",
                 "ssh_port": 33002, "fasp_port": "33003", "source_root": "/pub", "paths": [{"source": "set"}],
-                "destination_root": "/tmp", "content_protection": "decrypt",
-                "content_protection_password": "example-passphrase", "multi_session": 2,
+                "destination_root": "/tmp", "content_protection_password": "example-passphrase", "multi_session": 2,
                 "symlink_policy": "skip", "exclude_patterns": ["*.tmp"], "wss_enabled": true, "wss_port": 443
             }
         }]
