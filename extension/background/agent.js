@@ -33,7 +33,7 @@ export class AgentError extends Error {
 export class AgentGone extends Error {
   /** @param {Reason} reason */
   constructor(reason) {
-    super(reason.text);
+    super(reason.text || "the native host ended");
     this.reason = reason;
   }
 }
@@ -154,7 +154,7 @@ async function connect() {
     const text = chrome.runtime.lastError?.message ?? closed.error?.message ?? "";
     if (port === fresh) lost(text);
   });
-  timer = setTimeout(() => drop("The native host did not say hello in time."), HELLO_WITHIN_MS);
+  timer = setTimeout(() => drop(chrome.i18n.getMessage("reasonNoHello")), HELLO_WITHIN_MS);
   try {
     fresh.postMessage(core.hello(chrome.runtime.getManifest().version, session));
   } catch {
@@ -179,7 +179,7 @@ function close() {
 /** @param {unknown} frame */
 function receive(frame) {
   const { message, error } = core.parseMessage(frame);
-  if (message === undefined) return drop(`The native host sent something else than a message: ${error}`);
+  if (message === undefined) return drop(chrome.i18n.getMessage("reasonNoMessage", [error]));
   switch (message.type) {
     case "hello":
       return greet(message);
@@ -200,8 +200,8 @@ function greet(hello) {
   if (hello.role !== "agent" || phase === "ready") return;
   const { major } = core.constants().protocol;
   if (hello.protocol.major !== major) {
-    const older = hello.protocol.major < major ? "application" : "browser extension";
-    return refuse("version", `Please update the Godwit ${older}: the two speak different protocols.`);
+    const older = hello.protocol.major < major ? "reasonOldApplication" : "reasonOldExtension";
+    return refuse("version", chrome.i18n.getMessage(older));
   }
   clearTimeout(timer);
   agentHello = hello;

@@ -26,7 +26,7 @@ export const RESTARTING = "The Godwit application was restarted.";
 /**
  * @typedef {object} Reason
  * @property {ReasonKind} kind
- * @property {string} text the browser's own words, for the popup
+ * @property {string} text the browser's own words, for the popup; may be empty
  * @property {boolean} lasting true if trying again at once is useless
  */
 
@@ -55,7 +55,7 @@ export function classify(text, spoke) {
   if (!spoke && lower.includes("error when communicating with the native messaging host")) {
     return { kind: "broken", text, lasting: true };
   }
-  return { kind: "stopped", text: text || "The native host ended without a reason.", lasting: false };
+  return { kind: "stopped", text, lasting: false };
 }
 
 /**

@@ -174,7 +174,7 @@ function save() {
   if (there === undefined) return finish([join(listing.path, name)]);
   byId("replace-question").textContent = t("replaceQuestion", name);
   byId("replace-row").hidden = false;
-  byId("replace").focus();
+  byId("replace-not").focus();
 }
 
 /** @param {string[]} paths */

@@ -11,15 +11,39 @@ const FIREFOX = chrome.runtime.getURL("").startsWith("moz-extension:");
 
 /** What to do, in steps; a step may be a command to copy. @type {Record<string, () => (string | {command: string})[]>} */
 const STEPS = {
-  missing: () => [t("missingStepInstall"), t("missingStepRegister"), { command: `godwit register --browser ${browser()}` }, sandboxStep()],
-  forbidden: () => [t("forbiddenStep"), { command: `godwit register --browser ${browser()}` }],
+  missing: () => [t("missingStepInstall"), t("missingStepRegister"), { command: register() }, sandboxStep()],
+  forbidden: () => [t("forbiddenStep"), { command: register() }],
   disabled: () => [t("disabledStep")],
   broken: () => [t("brokenStep"), { command: "godwit doctor" }],
   version: () => [t("versionStep")],
   stopped: () => [t("stoppedStep"), { command: "godwit doctor" }],
 };
 
-const browser = () => (FIREFOX ? "firefox" : "chromium");
+/** Where browsers of the Chromium family keep their profiles on Linux. @type {Record<string, string>} */
+const FOLDERS = {
+  "Google Chrome": "google-chrome",
+  "Microsoft Edge": "microsoft-edge",
+  Brave: "BraveSoftware/Brave-Browser",
+  Vivaldi: "vivaldi",
+};
+
+function register() {
+  if (FIREFOX) return "godwit register --browser firefox --dir ~";
+  const { brands = [] } = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator).userAgentData ?? {};
+  const folder = brands.map(({ brand }) => FOLDERS[brand]).find((name) => name !== undefined) ?? "chromium";
+  return `godwit register --browser chromium --dir ~/.config/${folder}`;
+}
+
+/** @type {Record<string, string>} */
+const TITLES = {
+  missing: "missingTitle",
+  forbidden: "forbiddenTitle",
+  disabled: "disabledTitle",
+  broken: "brokenTitle",
+  version: "versionTitle",
+  stopped: "stoppedTitle",
+};
+
 const sandboxStep = () => (FIREFOX ? t("missingStepSandboxFirefox") : t("missingStepSandboxChromium"));
 
 /**
@@ -38,29 +62,12 @@ export function showConnection({ phase, reason }) {
   panel.dataset.kind = reason.kind;
   panel.dataset.text = reason.text;
   const steps = (STEPS[reason.kind] ?? STEPS.stopped)?.() ?? [];
-  panel.replaceChildren(
-    h("h2", {}, t(`${titleOf(reason.kind)}`)),
+  const parts = [
+    h("h2", {}, t(TITLES[reason.kind] ?? "stoppedTitle")),
     h("ol", {}, ...steps.map((step) => h("li", {}, typeof step === "string" ? step : h("code", {}, step.command)))),
     h("button", { id: "retry", type: "button", class: "primary", onclick: () => void ask("retry").catch(() => {}) }, t("retry")),
-    h("p", { class: "muted" }, `${t("browserSays")} `, h("q", { id: "agent-missing-reason" }, reason.text)),
-  );
+  ];
+  if (reason.text !== "") parts.push(h("p", { class: "muted" }, `${t("browserSays")} `, h("q", { id: "agent-missing-reason" }, reason.text)));
+  panel.replaceChildren(...parts);
   return true;
-}
-
-/** @param {string} kind */
-function titleOf(kind) {
-  switch (kind) {
-    case "missing":
-      return "missingTitle";
-    case "forbidden":
-      return "forbiddenTitle";
-    case "disabled":
-      return "disabledTitle";
-    case "version":
-      return "versionTitle";
-    case "broken":
-      return "brokenTitle";
-    default:
-      return "stoppedTitle";
-  }
 }

@@ -122,7 +122,7 @@ function makeRow(first) {
     h("div", { class: "head" }, direction, h("span", { class: "visually-hidden" }, label), h("div", { class: "names" }, title, where)),
     h("div", { class: "actions" }, ...Object.values(buttons)),
     progress,
-    h("div", { class: "facts muted" }, mark, state, amount, files, rate, left),
+    h("div", { class: "facts muted" }, mark, state, amount, rate, left, files),
     error,
   );
 
@@ -135,6 +135,7 @@ function makeRow(first) {
     set(title, view.title);
     title.title = view.current_file || view.title;
     set(where, t("whereLine", view.remote_host, view.origin));
+    where.title = where.textContent ?? "";
     // Without a known size the bar says "busy" rather than a number.
     if (running && view.bytes_expected === 0) progress.removeAttribute("value");
     else progress.value = share;
