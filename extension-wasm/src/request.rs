@@ -120,7 +120,9 @@ fn checked(detail: &str, origin: &str) -> Result<PageCall, PageAnswer> {
     };
     // Saturating: what a page writes beyond a day counts as a day.
     let timeout = timeout.filter(|_| dialog).map(|ms| (ms as u64).clamp(1, MAX_TIMEOUT_MS));
-    Ok(PageCall { method, uri, body, min_version, timeout })
+    let call = PageCall { method, uri, body, min_version, timeout };
+    // Written as JSON again, a body of quotes or control characters grows; the port must not break by it.
+    if call.fits_frame() { Ok(call) } else { Err(too_large()) }
 }
 
 /// A field that must be text; absent and `null` count as empty, as in the SDK.
@@ -233,6 +235,8 @@ mod tests {
         let long = format!("\"{}\"", "x".repeat(MAX_PAGE_BODY));
         assert_eq!(status(check(&request(|r| r["body"] = json!(long)), SITE)), 413);
         assert_eq!(status(check(&request(|r| r["oversize"] = json!(true)), SITE)), 413);
+        let growing = format!("\"{}\"", "<".repeat(MAX_PAGE_BODY / 2));
+        assert_eq!(status(check(&request(|r| r["body"] = json!(growing)), SITE)), 413);
     }
 
     #[test]

@@ -196,8 +196,12 @@ function receive(frame) {
 
 /** @param {HelloFrame} hello */
 function greet(hello) {
-  // The host may introduce itself as well; requests wait for the agent.
-  if (hello.role !== "agent" || phase === "ready") return;
+  if (phase === "ready") return;
+  if (hello.role !== "agent") {
+    // The host speaks for itself when there is no agent. Its answer to any request says why.
+    port?.postMessage({ type: "request", id: nextId++, kind: "ui.status" });
+    return;
+  }
   const { major } = core.constants().protocol;
   if (hello.protocol.major !== major) {
     const older = hello.protocol.major < major ? "reasonOldApplication" : "reasonOldExtension";
@@ -216,8 +220,8 @@ function greet(hello) {
 
 /** @param {ResponseFrame} message */
 function answer(message) {
-  // Before the hello only the connection itself can be refused.
-  if (message.error && phase !== "ready") {
+  // Before the agent's hello, and with id 0 at any time, it is the connection that is refused.
+  if (message.error && (phase !== "ready" || message.id === 0)) {
     if (message.error.code === "version-mismatch") return refuse("version", message.error.message);
     return drop(message.error.message);
   }

@@ -9,14 +9,14 @@ import { t } from "./text.js";
 
 const FIREFOX = chrome.runtime.getURL("").startsWith("moz-extension:");
 
-/** What to do, in steps; a step may be a command to copy. @type {Record<string, () => (string | {command: string})[]>} */
+/** What to do, in steps; a step may end with a command to copy. @type {Record<string, () => [string, string?][]>} */
 const STEPS = {
-  missing: () => [t("missingStepInstall"), t("missingStepRegister"), { command: register() }, sandboxStep()],
-  forbidden: () => [t("forbiddenStep"), { command: register() }],
-  disabled: () => [t("disabledStep")],
-  broken: () => [t("brokenStep"), { command: "godwit doctor" }],
-  version: () => [t("versionStep")],
-  stopped: () => [t("stoppedStep"), { command: "godwit doctor" }],
+  missing: () => [[t("missingStepInstall")], [t("missingStepRegister"), register()], [sandboxStep()]],
+  forbidden: () => [[t("forbiddenStep"), register()]],
+  disabled: () => [[t("disabledStep")]],
+  broken: () => [[t("brokenStep"), "godwit doctor"]],
+  version: () => [[t("versionStep")]],
+  stopped: () => [[t("stoppedStep"), "godwit doctor"]],
 };
 
 /** Where browsers of the Chromium family keep their profiles on Linux. @type {Record<string, string>} */
@@ -64,7 +64,7 @@ export function showConnection({ phase, reason }) {
   const steps = (STEPS[reason.kind] ?? STEPS.stopped)?.() ?? [];
   const parts = [
     h("h2", {}, t(TITLES[reason.kind] ?? "stoppedTitle")),
-    h("ol", {}, ...steps.map((step) => h("li", {}, typeof step === "string" ? step : h("code", {}, step.command)))),
+    h("ol", {}, ...steps.map(([text, command]) => h("li", {}, text, command === undefined ? null : h("code", {}, command)))),
     h("button", { id: "retry", type: "button", class: "primary", onclick: () => void ask("retry").catch(() => {}) }, t("retry")),
   ];
   if (reason.text !== "") parts.push(h("p", { class: "muted" }, `${t("browserSays")} `, h("q", { id: "agent-missing-reason" }, reason.text)));
