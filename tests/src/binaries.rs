@@ -1,6 +1,6 @@
 //! Where the binaries under test are.
 //!
-//! `GODWIT_BIN_DIR` names a folder that holds all five, used as it is. Otherwise they lie beside the test executable's
+//! `GODWIT_BIN_DIR` names a folder that holds all five, used as it is (relative to the workspace). Otherwise they lie beside the test executable's
 //! own target folder and are brought up to date once per test process by one `cargo build --bins` of the default members.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| match std::env::var_os("GODWIT_BIN_DIR") {
-        Some(folder) => PathBuf::from(folder).canonicalize().expect("GODWIT_BIN_DIR names a folder"),
+        // Tests run in their crate's folder, but people mean the workspace's.
+        Some(folder) => workspace().join(folder).canonicalize().expect("GODWIT_BIN_DIR names a folder"),
         None => build(),
     })
 }

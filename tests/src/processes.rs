@@ -3,7 +3,10 @@
 use crate::wait::{SOON, until_true};
 use rustix::process::{Pid, kill_process};
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
 
@@ -90,6 +93,41 @@ pub fn named(home: &Path, name: &str) -> Vec<u32> {
 pub fn kill_hard(pid: u32) {
     signal(pid, Signal::KILL);
     until_true(&format!("process {pid} ends after SIGKILL"), SOON, || !is_alive(pid));
+}
+
+/// Runs a command to its end, at most `limit`; a program that hangs fails the test instead of hanging it.
+pub fn output(command: &mut Command, limit: Duration) -> Output {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (pid, mut stdout, mut stderr) = (child.id(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    std::thread::scope(|scope| {
+        let status = scope.spawn(move || {
+            let begin = Instant::now();
+            loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return Some(status);
+                }
+                if begin.elapsed() > limit {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return None;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let err = scope.spawn(move || read_all(&mut stderr));
+        let stdout = read_all(&mut stdout);
+        let stderr = err.join().unwrap();
+        let Some(status) = status.join().unwrap() else {
+            panic!("process {pid} did not end within {limit:?}: {}", String::from_utf8_lossy(&stderr));
+        };
+        Output { status, stdout, stderr }
+    })
+}
+
+fn read_all(source: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// Sends a signal; a process that is gone already is no fault.

@@ -276,6 +276,7 @@ fn read_ready(child: &mut Child) -> Option<Ready> {
                 .unwrap_or_else(|| panic!("the ready line has no {name}: {line}"))
                 .to_owned()
         };
+        assert!(!field("data").ends_with(":0"), "the ready line names the real port: {line}");
         return Some(Ready {
             data: field("data").parse().unwrap(),
             api: field("api").parse().unwrap(),

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use godwit_tests::wait::LONG;
-use godwit_tests::{Browserish, Scratch, Server, ServerOptions, tree};
+use godwit_tests::wait::{LONG, SOON};
+use godwit_tests::{Browserish, Scratch, Server, ServerOptions, processes, tree};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -139,12 +139,10 @@ fn the_command_line_copies_both_ways_and_says_so_by_its_exit_code() {
     tree::sample(&source, 100);
     let port = server.data.port().to_string();
     let copy = |from: &str, to: &str, password: &str| {
-        scratch
-            .command("godwit")
-            .env("GODWIT_PASSWORD", password)
-            .args(["cp", "--data-port", &port, "--fingerprint", &server.fingerprint, from, to])
-            .output()
-            .unwrap()
+        let mut command = scratch.command("godwit");
+        command.env("GODWIT_PASSWORD", password).args(["cp", "--data-port", &port]);
+        command.args(["--fingerprint", &server.fingerprint, from, to]);
+        processes::output(&mut command, LONG)
     };
     let password = ServerOptions::default().user.1;
 
@@ -175,7 +173,7 @@ fn status_shows_what_a_page_started() {
     let page = browser.page(SITE, APP);
     let uuid = page.start(&server.spec("receive", server.data.port(), json!({"paths": [{"source": "report.pdf"}]})));
     page.wait_status(&uuid, "completed", LONG);
-    let shown = scratch.command("godwit").arg("status").output().unwrap();
+    let shown = processes::output(scratch.command("godwit").arg("status"), SOON);
     let text = String::from_utf8_lossy(&shown.stdout);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     assert!(text.contains("report.pdf") && text.contains("completed"), "{text}");
