@@ -1,2 +1,22 @@
-//! Placeholder.
-fn main() {}
+//! The long-lived process of one user; see [`godwit_native_host::agent`].
+
+use clap::Parser;
+use godwit_native_host::agent::{self, AgentError, Options};
+use godwit_native_host::listener::ListenError;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match agent::run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ AgentError::Listen(ListenError::Running)) => {
+            drop(writeln!(std::io::stderr(), "godwit-agent: {error}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%error, "agent failed");
+            drop(writeln!(std::io::stderr(), "godwit-agent: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

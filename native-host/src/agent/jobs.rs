@@ -1,0 +1,52 @@
+//! Work on the disk, on threads that may hang (a network folder) without holding up anything else.
+
+use crate::core::{Chosen, Input, Job, JobResult};
+use crate::grants::{Grant, GrantKind};
+use crate::{picker, transfers};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+use tokio::sync::mpsc;
+
+/// Starts `job`; its result goes to `inputs`.
+pub(super) fn start(job: Job, inputs: mpsc::Sender<Input>) {
+    tokio::spawn(async move {
+        match tokio::task::spawn_blocking(move || run(job)).await {
+            // The main loop may have ended; then nobody waits any more.
+            Ok(result) => drop(inputs.send(Input::JobDone(result)).await),
+            Err(error) => tracing::error!(%error, "a job failed"),
+        }
+    });
+}
+
+fn run(job: Job) -> JobResult {
+    match job {
+        Job::Plan { ticket, request, grants, downloads } => {
+            let result = transfers::plan(&request, &grants, &downloads);
+            JobResult::Planned { ticket, request, result }
+        }
+        Job::Inspect { ticket, paths, save } => {
+            let chosen = paths.into_iter().filter_map(|path| inspect(path, save)).collect();
+            JobResult::Inspected { ticket, chosen }
+        }
+        Job::List { ticket, query, recent } => {
+            JobResult::Listed { ticket, result: picker::list(&query, recent.as_deref()) }
+        }
+        Job::Create { ticket, folder } => JobResult::Listed { ticket, result: picker::create(&folder) },
+    }
+}
+
+fn inspect(path: String, save: bool) -> Option<Chosen> {
+    let granted = if save { Grant::target(Path::new(&path)) } else { Grant::existing(Path::new(&path)) };
+    let grant = match granted {
+        Ok(grant) => grant,
+        Err(error) => {
+            tracing::warn!(path, %error, "a chosen file cannot be used");
+            return None;
+        }
+    };
+    let meta = std::fs::metadata(&grant.path).ok();
+    let size = meta.as_ref().filter(|_| grant.kind != GrantKind::Folder).map_or(0, std::fs::Metadata::len);
+    let modified = meta.and_then(|m| m.modified().ok()).and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    let modified_ms = modified.and_then(|d| u64::try_from(d.as_millis()).ok()).unwrap_or_default();
+    Some(Chosen { path, grant, size, modified_ms })
+}

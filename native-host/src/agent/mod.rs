@@ -1,0 +1,94 @@
+//! `godwit-agent` as a process: takes its seat, opens the store, then passes everything that happens to
+//! [`crate::core::Core`] and carries out what it decides. Decides nothing itself.
+
+mod connection;
+mod jobs;
+mod main_loop;
+mod open;
+
+use crate::home::Home;
+use crate::listener::{self, ListenError};
+use crate::settings::Settings;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Command line of the agent.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "godwit-agent", version, about = "Godwit's agent: runs the transfers of one user")]
+pub struct Options {
+    /// Leave the session of whoever started this (used by godwit-host).
+    #[arg(long)]
+    pub detached: bool,
+    /// Write everything the database holds to FILE as JSON, without secrets, and end. The agent must not be running.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Program to run for each transfer instead of the `godwit-worker` beside this one.
+    #[arg(long, hide = true, value_name = "PROGRAM")]
+    pub worker: Option<PathBuf>,
+    /// End after this many seconds without clients and work.
+    #[arg(long, hide = true, default_value_t = 600)]
+    pub idle_seconds: u64,
+}
+
+/// Why the agent ended unwell.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// No place for its files.
+    #[error(transparent)]
+    Home(#[from] crate::home::HomeError),
+    /// No seat; [`ListenError::Running`] is not unwell.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The key for stored passwords.
+    #[error(transparent)]
+    Secrets(#[from] crate::secrets::SecretError),
+    /// The rest.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the agent to its end.
+pub fn run(options: &Options) -> Result<(), AgentError> {
+    if options.detached {
+        // Fails only for a group leader, which is detached enough.
+        let _ = rustix::process::setsid();
+    }
+    let home = Home::from_environment()?;
+    let seat = listener::take_seat(&home)?;
+    if let Some(file) = &options.export {
+        return open::export(&home, file);
+    }
+    let (settings, complaint) = match Settings::load(&home.settings) {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::default(), Some(format!("{error}. The default settings are used."))),
+    };
+    crate::logging::start(&home.agent_log(), &settings.log.level)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "agent starts");
+    let clock = crate::time::SystemClock::default();
+    let core = open::core(&home, &settings, complaint, Duration::from_secs(options.idle_seconds), clock.now())?;
+    let worker = worker_program(options)?;
+    // Two threads: one for the core, whose writes to disk block, one for all else.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(main_loop::run(core, seat, clock, worker, &home));
+    // Blocking jobs (a hanging network folder) must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    tracing::info!("agent ends");
+    Ok(result?)
+}
+
+/// The worker beside this program. Tests name another one by the hidden option, or by `GODWIT_WORKER` in debug builds,
+/// because a host starts the agent without options.
+fn worker_program(options: &Options) -> std::io::Result<PathBuf> {
+    if let Some(program) = &options.worker {
+        return Ok(program.clone());
+    }
+    if cfg!(debug_assertions)
+        && let Some(program) = std::env::var_os("GODWIT_WORKER")
+    {
+        return Ok(program.into());
+    }
+    Ok(std::env::current_exe()?.with_file_name("godwit-worker"))
+}

@@ -1,0 +1,173 @@
+//! What clients hear without asking.
+
+use super::{ConnId, Core, Output};
+use crate::queue::TransferId;
+use crate::time::Now;
+use crate::transfers::transfer_view;
+use godwit_protocol::envelope::{Event, Message, Role, topics};
+use godwit_protocol::ui::{Badge, OpenPage, Prompt, PromptClosed, TransferStatus, TransferView, TransfersChanged};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Subscribers hear of changes at most this often.
+const EVENT_INTERVAL: Duration = Duration::from_millis(250);
+/// Most bytes of views in one frame; a frame of 1 MiB would break the browser's port.
+pub(super) const MAX_LIST_BYTES: usize = 600 * 1024;
+
+impl Core {
+    pub(super) fn send_event(&mut self, conn: ConnId, topic: &str, seq: u64, data: &impl Serialize) {
+        let Some(client) = self.clients.get_mut(&conn) else { return };
+        let data = match serde_json::to_value(data) {
+            Ok(data) => data,
+            Err(error) => {
+                tracing::error!(topic, %error, "an event could not be made");
+                return;
+            }
+        };
+        let id = client.next_event;
+        client.next_event += 1;
+        let message = Message::Event(Event { id, topic: topic.into(), seq, data });
+        self.out.push(Output::Send { conn, message });
+    }
+
+    /// To one client, or to all extensions.
+    pub(super) fn send_trust(&mut self, to: Option<ConnId>) {
+        let view = self.trust.view();
+        for conn in self.extensions(to) {
+            self.send_event(conn, topics::TRUST, 0, &view);
+        }
+    }
+
+    pub(super) fn send_badge(&mut self, to: Option<ConnId>) {
+        let badge = self.badge();
+        for conn in self.extensions(to) {
+            self.send_event(conn, topics::BADGE, 0, &badge);
+        }
+    }
+
+    fn extensions(&self, to: Option<ConnId>) -> Vec<ConnId> {
+        match to {
+            Some(conn) => vec![conn],
+            None => self.clients.iter().filter(|(_, c)| c.role == Role::Extension).map(|(conn, _)| *conn).collect(),
+        }
+    }
+
+    pub(super) fn send_prompt(&mut self, conn: ConnId, prompt: &Prompt) {
+        self.send_event(conn, topics::PROMPT, 0, prompt);
+    }
+
+    pub(super) fn send_prompt_closed(&mut self, conn: ConnId, prompt_id: &str) {
+        self.send_event(conn, topics::PROMPT_CLOSED, 0, &PromptClosed { prompt_id: prompt_id.into() });
+    }
+
+    pub(super) fn open_page(&mut self, conn: ConnId, page: &str, argument: &str) {
+        self.send_event(conn, topics::OPEN_PAGE, 0, &OpenPage { page: page.into(), argument: argument.into() });
+    }
+
+    fn badge(&self) -> Badge {
+        let mut badge = Badge::default();
+        for id in self.transfers.keys() {
+            match self.queue.place(id).map(|p| p.status) {
+                Some(TransferStatus::Initiating | TransferStatus::Running | TransferStatus::WillRetry) => {
+                    badge.active += 1;
+                }
+                Some(TransferStatus::Failed) => badge.failed += 1,
+                _ => {}
+            }
+        }
+        badge
+    }
+
+    /// Notes for subscribers that a transfer changed.
+    pub(super) fn transfer_changed(&mut self, id: &TransferId) {
+        self.badge_dirty = true;
+        for subscription in self.clients.values_mut().filter_map(|c| c.subscription.as_mut()) {
+            subscription.changed.insert(id.clone());
+        }
+    }
+
+    /// Notes for subscribers that a transfer left the list.
+    pub(super) fn transfer_left(&mut self, id: &TransferId) {
+        self.badge_dirty = true;
+        for subscription in self.clients.values_mut().filter_map(|c| c.subscription.as_mut()) {
+            subscription.changed.remove(id);
+            subscription.removed.insert(id.clone());
+        }
+    }
+
+    pub(super) fn next_event_due(&self) -> Option<Duration> {
+        let subscriptions = self.clients.values().filter_map(|c| c.subscription.as_ref());
+        let owing = subscriptions.filter(|s| !s.changed.is_empty() || !s.removed.is_empty());
+        owing.map(|s| s.last_sent + EVENT_INTERVAL).min()
+    }
+
+    /// Sends what is owed to subscribers whose interval is over, and the badge if it changed.
+    pub(super) fn send_events(&mut self, now: Now) {
+        if self.badge_dirty {
+            self.badge_dirty = false;
+            let badge = self.badge();
+            if badge != self.last_badge {
+                self.last_badge = badge;
+                self.send_badge(None);
+            }
+        }
+        let due: Vec<ConnId> = self
+            .clients
+            .iter()
+            .filter(|(_, c)| {
+                c.subscription.as_ref().is_some_and(|s| {
+                    (!s.changed.is_empty() || !s.removed.is_empty()) && now.mono >= s.last_sent + EVENT_INTERVAL
+                })
+            })
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in due {
+            self.send_changes(conn, now);
+        }
+    }
+
+    fn send_changes(&mut self, conn: ConnId, now: Now) {
+        let Some(subscription) = self.clients.get_mut(&conn).and_then(|c| c.subscription.as_mut()) else { return };
+        subscription.last_sent = now.mono;
+        let changed = std::mem::take(&mut subscription.changed);
+        let removed = std::mem::take(&mut subscription.removed);
+        let mut removed: Vec<String> = removed.into_iter().map(|id| id.as_str().to_owned()).collect();
+        let views: Vec<TransferView> = changed.iter().filter_map(|id| self.view(id)).collect();
+        for changed in in_frames(views) {
+            let event = TransfersChanged { changed, removed: std::mem::take(&mut removed) };
+            let Some(subscription) = self.clients.get_mut(&conn).and_then(|c| c.subscription.as_mut()) else { return };
+            subscription.seq += 1;
+            let seq = subscription.seq;
+            self.send_event(conn, topics::TRANSFERS, seq, &event);
+        }
+    }
+
+    pub(super) fn view(&self, id: &TransferId) -> Option<TransferView> {
+        Some(transfer_view(id, self.transfers.get(id)?, self.queue.place(id)?))
+    }
+
+    /// All transfers, newest first.
+    pub(super) fn views(&self) -> Vec<TransferView> {
+        let mut ids: Vec<_> = self.transfers.keys().filter_map(|id| Some((self.queue.place(id)?.order, id))).collect();
+        ids.sort_by(|a, b| b.cmp(a));
+        ids.into_iter().filter_map(|(_, id)| self.view(id)).collect()
+    }
+}
+
+/// Cuts a list so that each piece fits a frame; at least one piece, perhaps empty.
+pub(super) fn in_frames(views: Vec<TransferView>) -> Vec<Vec<TransferView>> {
+    let mut pieces = vec![Vec::new()];
+    let mut bytes = 0;
+    for view in views {
+        let size = serde_json::to_vec(&view).map_or(0, |v| v.len());
+        if bytes + size > MAX_LIST_BYTES && bytes > 0 {
+            pieces.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(view);
+        }
+    }
+    pieces
+}

@@ -1,0 +1,419 @@
+//! The agent's mind: everything that happens comes in as an [`Input`], everything it wants done goes out as an [`Output`].
+//! Synchronous; time is passed in; the only world it touches is the [`Store`].
+//!
+//! **Order of things:** an input is handled in memory, then what changed is written and synced, then the outputs leave. So no
+//! answer acknowledges what a crash could undo.
+
+mod clients;
+mod consent;
+mod control;
+mod dialogs;
+mod events;
+mod page_calls;
+mod persist;
+mod requests;
+mod running;
+mod start;
+
+mod ui_calls;
+
+pub use crate::queue::RunId;
+pub use crate::supervisor::WorkerEvent;
+pub use persist::Loaded;
+
+use crate::grants::{Grant, Grants};
+use crate::home::Home;
+use crate::limits::RateLimit;
+use crate::prompts::PromptBook;
+use crate::queue::{Limits, Queue, TransferId};
+use crate::secrets::Vault;
+use crate::settings::Settings;
+use crate::store::{Change, Store, StoreError};
+use crate::time::Now;
+use crate::transfers::{PlanError, Tombstone, Transfer, Work};
+use crate::trust::TrustBook;
+use clients::Client;
+use godwit_protocol::envelope::{Hello, Message, Request};
+use godwit_protocol::start::StartRequest;
+use godwit_protocol::ui::{Badge, FolderListing, FolderQuery, NewFolder};
+use godwit_protocol::worker::{Command, Start};
+use requests::Waiting;
+use running::Run;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Names a connection; never used twice in an agent's life.
+pub type ConnId = u64;
+/// Names a request that waits for something.
+pub type Ticket = u64;
+
+/// What happens.
+#[derive(Debug)]
+pub enum Input {
+    /// A client said hello.
+    Connected {
+        /// Which.
+        conn: ConnId,
+        /// What it said.
+        hello: Hello,
+    },
+    /// A client has gone. May come more than once.
+    Disconnected {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A client asks.
+    Request {
+        /// Which.
+        conn: ConnId,
+        /// What.
+        request: Request,
+    },
+    /// A worker did something.
+    Worker {
+        /// Which.
+        run: RunId,
+        /// What.
+        event: WorkerEvent,
+    },
+    /// A job has ended.
+    JobDone(JobResult),
+    /// The time that [`Core::next_deadline`] named has come.
+    Tick,
+    /// The process was asked to end.
+    Shutdown,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Send a frame.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// What.
+        message: Message,
+    },
+    /// Start a worker.
+    StartWorker {
+        /// Its name.
+        run: RunId,
+        /// Its orders.
+        start: Box<Start>,
+    },
+    /// Tell a worker.
+    TellWorker {
+        /// Which.
+        run: RunId,
+        /// What.
+        command: Command,
+    },
+    /// Ask the disk, away from here: it may hang.
+    Job(Job),
+    /// Show a folder on the screen that the variables belong to.
+    OpenFolder(PathBuf, BTreeMap<String, String>),
+    /// End the process when all workers have ended.
+    Exit,
+}
+
+/// Work on the disk.
+#[derive(Debug, PartialEq)]
+pub enum Job {
+    /// Resolve and check a page's transfer.
+    Plan {
+        /// For this request.
+        ticket: Ticket,
+        /// What the page asked.
+        request: Box<StartRequest>,
+        /// What it may name.
+        grants: Vec<Grant>,
+        /// Where relative downloads go.
+        downloads: PathBuf,
+    },
+    /// Look at what the user chose.
+    Inspect {
+        /// For this request.
+        ticket: Ticket,
+        /// Absolute paths.
+        paths: Vec<String>,
+        /// A name to be written, not things that exist.
+        save: bool,
+    },
+    /// List a folder for the picker.
+    List {
+        /// For this request.
+        ticket: Ticket,
+        /// Which; its path is given.
+        query: FolderQuery,
+        /// Shortcut: where the last dialog was.
+        recent: Option<PathBuf>,
+    },
+    /// Make a folder and list it.
+    Create {
+        /// For this request.
+        ticket: Ticket,
+        /// Which.
+        folder: NewFolder,
+    },
+}
+
+/// A file the user chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// As the user named it.
+    pub path: String,
+    /// What the site may do with it.
+    pub grant: Grant,
+    /// Bytes; 0 for folders and new names.
+    pub size: u64,
+    /// Milliseconds since the Unix epoch; 0 for new names.
+    pub modified_ms: u64,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub enum JobResult {
+    /// Of [`Job::Plan`].
+    Planned {
+        /// For this request.
+        ticket: Ticket,
+        /// What the page asked.
+        request: Box<StartRequest>,
+        /// The result.
+        result: Result<Work, PlanError>,
+    },
+    /// Of [`Job::Inspect`]; what could not be looked at is missing.
+    Inspected {
+        /// For this request.
+        ticket: Ticket,
+        /// The rest.
+        chosen: Vec<Chosen>,
+    },
+    /// Of [`Job::List`] and [`Job::Create`].
+    Listed {
+        /// For this request.
+        ticket: Ticket,
+        /// The listing, or one of the envelope's codes with words.
+        result: Result<FolderListing, (&'static str, String)>,
+    },
+}
+
+/// Everything the core is made from.
+#[derive(Debug)]
+pub struct Parts<S> {
+    /// The database.
+    pub store: S,
+    /// For secrets.
+    pub vault: Vault,
+    /// The user's settings.
+    pub settings: Settings,
+    /// Paths.
+    pub home: Home,
+    /// What the user should know from the start.
+    pub notices: Vec<String>,
+    /// The agent ends after this long without clients and work.
+    pub idle: Duration,
+    /// Makes ids that no page can guess.
+    pub new_id: fn() -> String,
+}
+
+/// The agent's state.
+pub struct Core {
+    store: Box<dyn Store>,
+    vault: Vault,
+    settings: Settings,
+    home: Home,
+    notices: Vec<String>,
+    idle: Duration,
+    new_id: fn() -> String,
+
+    queue: Queue,
+    transfers: BTreeMap<TransferId, Transfer>,
+    tombstones: BTreeMap<TransferId, Tombstone>,
+    trust: TrustBook,
+    /// Confirmed certificates by server.
+    pins: BTreeMap<String, String>,
+    /// Those confirmed for one browser session only.
+    session_pins: BTreeMap<(String, String), String>,
+    grants: Grants,
+    prompts: PromptBook,
+    rate_limit: RateLimit,
+
+    clients: BTreeMap<ConnId, Client>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    next_ticket: Ticket,
+    runs: BTreeMap<RunId, Run>,
+    last_badge: Badge,
+    badge_dirty: bool,
+    recent_folder: Option<PathBuf>,
+    started: Now,
+    idle_since: Option<Duration>,
+    closing: bool,
+
+    /// Token of the last visible change, and up to where tokens are reserved in the store.
+    token: u64,
+    token_ceiling: u64,
+    /// Transfers whose state, or order too, must be written before anything is answered.
+    unsaved: BTreeMap<TransferId, persist::Unsaved>,
+    changes: Vec<Change>,
+    /// Transfers added while handling the present input.
+    fresh: Vec<TransferId>,
+    /// Transfers with progress that is not yet written.
+    progressed: BTreeSet<TransferId>,
+    last_progress_save: Duration,
+
+    out: Vec<Output>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("transfers", &self.transfers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Loads the state from the store.
+    pub fn new<S: Store + 'static>(parts: Parts<S>, now: Now) -> Result<Self, StoreError> {
+        let loaded = persist::load(&parts.store)?;
+        let limits = Limits {
+            active: parts.settings.queue.active,
+            retries: parts.settings.retry.attempts,
+            interval: Duration::from_secs(parts.settings.retry.interval_seconds),
+            ..Limits::default()
+        };
+        let mut core = Self {
+            store: Box::new(parts.store),
+            vault: parts.vault,
+            settings: parts.settings,
+            home: parts.home,
+            notices: parts.notices,
+            idle: parts.idle,
+            new_id: parts.new_id,
+            queue: Queue::new(limits),
+            transfers: BTreeMap::new(),
+            tombstones: loaded.tombstones,
+            trust: loaded.trust,
+            pins: loaded.pins,
+            session_pins: BTreeMap::new(),
+            grants: Grants::default(),
+            prompts: PromptBook::default(),
+            rate_limit: RateLimit::default(),
+            clients: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next_ticket: 1,
+            runs: BTreeMap::new(),
+            last_badge: Badge::default(),
+            badge_dirty: false,
+            recent_folder: None,
+            started: now,
+            idle_since: Some(now.mono),
+            closing: false,
+            token: loaded.token_ceiling,
+            token_ceiling: loaded.token_ceiling,
+            unsaved: BTreeMap::new(),
+            changes: Vec::new(),
+            fresh: Vec::new(),
+            progressed: BTreeSet::new(),
+            last_progress_save: now.mono,
+            out: Vec::new(),
+        };
+        core.notices.extend(loaded.notices);
+        for (id, order, state) in loaded.transfers {
+            let mut transfer = Transfer::new(order);
+            transfer.standing = state.standing;
+            core.transfers.insert(id.clone(), transfer);
+            if core.queue.restore(id.clone(), state.place) {
+                core.touch(&id, now);
+            }
+        }
+        Ok(core)
+    }
+
+    /// Starts what was waiting when the last agent ended.
+    pub fn start(&mut self, now: Now) -> Vec<Output> {
+        let effects = self.queue.pump();
+        self.apply(effects, now);
+        self.finish(now)
+    }
+
+    /// Handles one input.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
+        match input {
+            Input::Connected { conn, hello } => self.connected(conn, &hello),
+            Input::Disconnected { conn } => self.disconnected(conn, now),
+            Input::Request { conn, request } => self.request(conn, request, now),
+            Input::Worker { run, event } => self.worker(run, event, now),
+            Input::JobDone(result) => self.job_done(result, now),
+            Input::Tick => {}
+            Input::Shutdown => self.shut_down(),
+        }
+        self.tick(now);
+        self.finish(now)
+    }
+
+    /// When [`Input::Tick`] is wanted, on the monotonic clock.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let waiting = self.waiting.values().filter_map(|w| w.deadline).min();
+        let progress = (!self.progressed.is_empty()).then(|| self.last_progress_save + persist::PROGRESS_INTERVAL);
+        let idle = self.idle_since.map(|since| since + self.idle).filter(|_| !self.closing);
+        [self.queue.next_due(), waiting, progress, idle, self.next_event_due()].into_iter().flatten().min()
+    }
+
+    /// Last words: what is in memory only is written.
+    pub fn close(&mut self) {
+        self.save_progress();
+        if let Err(error) = self.store.sync() {
+            tracing::error!(%error, "the database could not be synced");
+        }
+    }
+
+    fn job_done(&mut self, result: JobResult, now: Now) {
+        match result {
+            JobResult::Planned { ticket, request, result } => self.planned(ticket, *request, result, now),
+            JobResult::Inspected { ticket, chosen } => self.inspected(ticket, &chosen),
+            JobResult::Listed { ticket, result } => self.listed(ticket, result),
+        }
+    }
+
+    fn tick(&mut self, now: Now) {
+        let effects = self.queue.tick(now.mono);
+        self.apply(effects, now);
+        self.expire_requests(now);
+        if now.mono >= self.last_progress_save + persist::PROGRESS_INTERVAL {
+            self.last_progress_save = now.mono;
+            self.save_progress();
+        }
+        let busy = !self.clients.is_empty() || self.queue.has_work();
+        match self.idle_since {
+            _ if busy => self.idle_since = None,
+            None => self.idle_since = Some(now.mono),
+            Some(since) if now.mono >= since + self.idle && !self.closing => {
+                tracing::info!("nothing to do for a while");
+                self.shut_down();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn shut_down(&mut self) {
+        if !self.closing {
+            self.closing = true;
+            let now = self.started;
+            let effects = self.queue.close();
+            self.apply(effects, now);
+            self.out.push(Output::Exit);
+        }
+    }
+
+    /// Writes what changed, then lets the outputs go.
+    fn finish(&mut self, now: Now) -> Vec<Output> {
+        self.send_events(now);
+        if let Err(error) = self.save() {
+            self.saving_failed(&error, now);
+        }
+        self.fresh.clear();
+        std::mem::take(&mut self.out)
+    }
+}

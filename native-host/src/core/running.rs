@@ -1,0 +1,292 @@
+//! Transfers and their workers: what the queue decides becomes orders, what workers report becomes progress.
+
+use super::{ConnId, Core, Output, RunId};
+use crate::prompts::Purpose;
+use crate::queue::{Effect, Outcome, TransferId};
+use crate::store::{Change, Tree};
+use crate::supervisor::{Ended, WorkerEvent};
+use crate::time::Now;
+use crate::transfers::secrets_key;
+use godwit_protocol::ErrorCode;
+use godwit_protocol::spec::Authentication;
+use godwit_protocol::ui::{Decision, Question, TransferError, TransferStatus};
+use godwit_protocol::worker::{
+    Command, Credential, Failure, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions,
+};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A worker that runs.
+#[derive(Debug)]
+pub(super) struct Run {
+    id: TransferId,
+    began: Duration,
+    /// Time that earlier runs took, ms.
+    before_ms: u64,
+    /// A certificate had been confirmed before this run began.
+    pinned: bool,
+}
+
+impl Core {
+    /// Carries out what the queue decided.
+    pub(super) fn apply(&mut self, effects: Vec<Effect>, now: Now) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Changed { id } => self.status_changed(&id, now),
+                Effect::Stop { run } => self.out.push(Output::TellWorker { run, command: Command::Stop }),
+                Effect::Start { id, run, attempt } => {
+                    let orders = self.orders(&id, attempt);
+                    let pinned = orders.as_ref().is_ok_and(|o| o.server.identity.pin.is_some());
+                    let before_ms = self.transfers.get(&id).map_or(0, |t| t.standing.elapsed_ms);
+                    self.runs.insert(run, Run { id: id.clone(), began: now.mono, before_ms, pinned });
+                    match orders {
+                        Ok(start) => {
+                            tracing::info!(%id, attempt, run = run.0, "worker starts");
+                            self.out.push(Output::StartWorker { run, start: Box::new(start) });
+                        }
+                        Err(failure) => effects.extend(self.run_ended(run, Ended::Failed(failure), now)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn status_changed(&mut self, id: &TransferId, now: Now) {
+        let Some(status) = self.queue.place(id).map(|p| p.status) else { return };
+        if let Some(transfer) = self.transfers.get_mut(id) {
+            let standing = &mut transfer.standing;
+            let ended =
+                matches!(status, TransferStatus::Completed | TransferStatus::Failed | TransferStatus::Cancelled);
+            standing.ended_ms = if ended { now.wall_ms } else { 0 };
+            if matches!(status, TransferStatus::Initiating | TransferStatus::Running) && standing.started_ms == 0 {
+                standing.started_ms = now.wall_ms;
+            }
+            if matches!(status, TransferStatus::Running | TransferStatus::Completed | TransferStatus::Queued) {
+                standing.error = None;
+            }
+            if status == TransferStatus::Completed {
+                // Never needed again.
+                self.changes.push(Change::Delete(Tree::Secrets, secrets_key(id)));
+            }
+            self.touch(id, now);
+        }
+    }
+
+    /// What a worker is told; or why none can be started.
+    fn orders(&self, id: &TransferId, attempt: u32) -> Result<Start, Failure> {
+        let transfer = self.transfers.get(id).ok_or_else(|| Failure::new(ErrorCode::Internal, "no such transfer"))?;
+        let (order, spec) = (&transfer.order, &transfer.order.spec);
+        let secrets = self.credentials(id).map_err(|why| Failure::new(ErrorCode::Authentication, why))?;
+        let credential = match (spec.authentication, secrets.token, secrets.password) {
+            (Authentication::Token, Some(token), _) | (Authentication::Password, Some(token), None) => {
+                Credential::Token { token }
+            }
+            (_, _, Some(password)) => Credential::Password { password },
+            (_, None, None) => {
+                return Err(Failure::new(ErrorCode::Authentication, "the page gave no password and no token"));
+            }
+        };
+        let fingerprint = spec.fingerprint.clone();
+        let pin = if fingerprint.is_some() { None } else { self.pin(&order.session, &self.server_name(id)) };
+        Ok(Start {
+            transfer_id: id.as_str().into(),
+            attempt,
+            direction: spec.direction,
+            server: ServerAddress {
+                host: spec.remote_host.clone(),
+                data_port: spec.fasp_port,
+                tcp_port: spec.ssh_port,
+                user: spec.remote_user.clone(),
+                credential,
+                identity: ServerIdentity { fingerprint, pin },
+            },
+            paths: order.work.paths.clone(),
+            destination_root: order.work.destination_root.clone(),
+            create_dir: order.work.create_dir,
+            options: TransferOptions {
+                resume: spec.resume,
+                overwrite: spec.overwrite,
+                preserve_times: spec.preserve_times,
+                ..TransferOptions::default()
+            },
+            rate: order.rate,
+            cookie: spec.cookie.clone().unwrap_or_default(),
+        })
+    }
+
+    fn server_name(&self, id: &TransferId) -> String {
+        let spec = self.transfers.get(id).map(|t| &t.order.spec);
+        spec.map(|s| format!("{}:{}", s.remote_host, s.fasp_port)).unwrap_or_default()
+    }
+
+    fn pin(&self, session: &str, server: &str) -> Option<String> {
+        let once = self.session_pins.get(&(session.to_owned(), server.to_owned()));
+        self.pins.get(server).or(once).cloned()
+    }
+
+    pub(super) fn worker(&mut self, run: RunId, event: WorkerEvent, now: Now) {
+        let Some(id) = self.runs.get(&run).map(|r| r.id.clone()) else { return };
+        match event {
+            WorkerEvent::Spawned { pid } => tracing::debug!(%id, run = run.0, pid, "worker runs"),
+            WorkerEvent::Report(Report::Session { transport, server_version, .. }) => {
+                tracing::info!(%id, run = run.0, transport, server_version, "session");
+                if let Some(transfer) = self.transfers.get_mut(&id) {
+                    transfer.standing.transport = transport;
+                }
+                let effects = self.queue.session_began(&id, run);
+                self.apply(effects, now);
+            }
+            WorkerEvent::Report(Report::Stats(stats)) => {
+                self.progress(&id, run, stats, now);
+                self.touch_progress(&id, now);
+            }
+            WorkerEvent::Report(Report::File(report)) => {
+                if let Some(failure) = &report.error {
+                    tracing::warn!(%id, path = report.path, error = failure.message, "a file failed");
+                }
+                if let Some(transfer) = self.transfers.get_mut(&id) {
+                    transfer.file_ended(report);
+                }
+                self.touch_progress(&id, now);
+            }
+            // The supervisor keeps these back for the end.
+            WorkerEvent::Report(Report::Done(_) | Report::Error(_)) => {}
+            WorkerEvent::Ended(ended) => {
+                let effects = self.run_ended(run, ended, now);
+                self.apply(effects, now);
+            }
+        }
+    }
+
+    fn progress(&mut self, id: &TransferId, run: RunId, stats: Stats, now: Now) {
+        let Some(worker) = self.runs.get(&run) else { return };
+        let Some(transfer) = self.transfers.get_mut(id) else { return };
+        let standing = &mut transfer.standing;
+        let took = now.mono.saturating_sub(worker.began).as_millis();
+        standing.elapsed_ms = worker.before_ms.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
+        if stats.bytes_written > standing.high_water {
+            standing.high_water = stats.bytes_written;
+            self.queue.progressed(id, run);
+        }
+        standing.stats = stats;
+    }
+
+    fn run_ended(&mut self, run: RunId, ended: Ended, now: Now) -> Vec<Effect> {
+        let Some(worker) = self.runs.get(&run) else { return Vec::new() };
+        let (id, pinned) = (worker.id.clone(), worker.pinned);
+        let (outcome, error) = match ended {
+            Ended::Done(stats) => {
+                tracing::info!(%id, bytes = stats.bytes_written, files = stats.files_completed, "transfer completed");
+                self.progress(&id, run, stats, now);
+                (Outcome::Done, None)
+            }
+            Ended::Failed(failure) => {
+                tracing::warn!(%id, code = failure.code.number(), error = failure.message, "session failed");
+                self.session_failed(&id, pinned, failure)
+            }
+            Ended::Crashed(how) => {
+                tracing::error!(%id, run = run.0, how, "the worker crashed");
+                (Outcome::Crashed, Some(Failure::new(ErrorCode::ConnectionLost, "the transfer process ended")))
+            }
+            Ended::Missing(why) => {
+                let failure = Failure::new(ErrorCode::Internal, format!("Godwit is not installed completely: {why}"));
+                (Outcome::Failed { retryable: false }, Some(failure))
+            }
+        };
+        self.runs.remove(&run);
+        let effects = self.queue.ended(&id, run, outcome, now.mono);
+        let status = self.queue.place(&id).map(|p| p.status);
+        if let Some(transfer) = self.transfers.get_mut(&id) {
+            transfer.standing.stats.rate_kbps = 0;
+            if matches!(status, Some(TransferStatus::Failed | TransferStatus::WillRetry | TransferStatus::Initiating)) {
+                transfer.standing.error = error.map(|e| TransferError { code: e.code, message: e.message });
+            }
+        }
+        effects
+    }
+
+    fn session_failed(&mut self, id: &TransferId, pinned: bool, failure: Failure) -> (Outcome, Option<Failure>) {
+        let status = self.queue.place(id).map(|p| p.status);
+        let wanted = matches!(status, Some(TransferStatus::Initiating | TransferStatus::Running));
+        let outcome = match (failure.code, &failure.fingerprint) {
+            // Told to stop by somebody else than us: as if it had died.
+            (ErrorCode::UserCancel, _) if wanted && !self.closing => Outcome::Crashed,
+            (ErrorCode::Insecure, Some(fingerprint)) if wanted && !pinned && self.ask_certificate(id, fingerprint) => {
+                Outcome::NeedsAnswer
+            }
+            (code, _) => Outcome::Failed { retryable: code.is_retryable() },
+        };
+        (outcome, Some(failure))
+    }
+
+    /// Asks about an unknown certificate, if the user can be asked and the page did not say what it must be.
+    fn ask_certificate(&mut self, id: &TransferId, fingerprint: &str) -> bool {
+        let Some(transfer) = self.transfers.get(id) else { return false };
+        if transfer.order.spec.fingerprint.is_some() {
+            return false;
+        }
+        let (origin, session) = (transfer.order.origin.clone(), transfer.order.session.clone());
+        let Some(conn) = self.clients.iter().find(|(_, c)| c.session == session).map(|(conn, _)| *conn) else {
+            return false;
+        };
+        let question = Question::ServerCertificate { server: self.server_name(id), fingerprint: fingerprint.into() };
+        self.ask(conn, &origin, question, Purpose::Certificate(id.clone()));
+        true
+    }
+
+    pub(super) fn certificate_answered(
+        &mut self,
+        conn: ConnId,
+        id: &TransferId,
+        question: &Question,
+        decision: &Decision,
+        now: Now,
+    ) {
+        let Question::ServerCertificate { server, fingerprint } = question else { return };
+        match decision {
+            Decision::Allow { remember: true } => self.save_pin(server, fingerprint),
+            Decision::Allow { remember: false } => {
+                let session = self.session_of(conn);
+                self.session_pins.insert((session, server.clone()), fingerprint.clone());
+            }
+            _ => return self.certificate_unanswered(id, now),
+        }
+        tracing::info!(%id, server, fingerprint, "certificate confirmed by the user");
+        self.error_forgotten(id);
+        let effects = self.queue.answered(id, true);
+        self.apply(effects, now);
+        self.answer_alike(server, fingerprint, now);
+    }
+
+    /// Several transfers to one server ask the same; the answer to one is the answer to all.
+    fn answer_alike(&mut self, server: &str, fingerprint: &str, now: Now) {
+        let same = Question::ServerCertificate { server: server.to_owned(), fingerprint: fingerprint.to_owned() };
+        let alike: Vec<_> = self
+            .prompts
+            .all(|a| a.prompt.question == same)
+            .filter(|a| self.pin(&self.session_of(a.conn), server).as_deref() == Some(fingerprint))
+            .filter_map(|a| match &a.purpose {
+                Purpose::Certificate(id) => Some((a.conn, a.prompt.prompt_id.clone(), id.clone())),
+                _ => None,
+            })
+            .collect();
+        for (conn, prompt_id, id) in alike {
+            self.close_prompt(conn, &prompt_id);
+            self.error_forgotten(&id);
+            let effects = self.queue.answered(&id, true);
+            self.apply(effects, now);
+        }
+    }
+
+    fn error_forgotten(&mut self, id: &TransferId) {
+        if let Some(transfer) = self.transfers.get_mut(id) {
+            transfer.standing.error = None;
+        }
+    }
+
+    pub(super) fn certificate_unanswered(&mut self, id: &TransferId, now: Now) {
+        let effects = self.queue.answered(id, false);
+        self.apply(effects, now);
+    }
+}

@@ -1,0 +1,216 @@
+//! `transfers/start`: from a page's spec to a place in the queue.
+
+use super::requests::{Stage, Wanted};
+use super::{ConnId, Core, Job, Ticket};
+use crate::limits::MAX_TRANSFERS;
+use crate::queue::TransferId;
+use crate::store::{Change, Tree};
+use crate::time::Now;
+use crate::transfers::{Order, PlanError, Transfer, TransferOutput, Work, secrets_key};
+use godwit_protocol::page::{Endpoint, PageAnswer};
+use godwit_protocol::spec::TransferSpec;
+use godwit_protocol::start::StartRequest;
+use godwit_protocol::worker::RateSettings;
+use godwit_protocol::{Origin, Secret};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The secrets of one transfer as they are sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Credentials {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) password: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) passphrase: Option<Secret>,
+}
+
+impl Credentials {
+    /// Takes them out of `spec`, which can be stored and shown then.
+    pub(super) fn take(spec: &mut TransferSpec) -> Self {
+        Self {
+            password: spec.remote_password.take(),
+            token: spec.token.take(),
+            passphrase: spec.content_protection_passphrase.take(),
+        }
+    }
+
+    /// Puts them back.
+    pub(super) fn put(self, spec: &mut TransferSpec) {
+        spec.remote_password = self.password;
+        spec.token = self.token;
+        spec.content_protection_passphrase = self.passphrase;
+    }
+}
+
+impl Core {
+    pub(super) fn start_call(
+        &mut self,
+        conn: ConnId,
+        id: u64,
+        origin: Origin,
+        body: String,
+        deadline: Option<Duration>,
+    ) {
+        let request = match StartRequest::from_body(&body) {
+            Ok(request) => Box::new(request),
+            Err(error) => return self.answer(conn, id, &super::page_calls::bad_body(&error)),
+        };
+        if let Err(answer) = self.judge_start(&request) {
+            return self.answer(conn, id, &answer);
+        }
+        let grants = self.grants.of(&self.session_of(conn), &origin);
+        let wanted = Wanted::Page { origin, endpoint: Endpoint::Start, body: String::new(), stage: Stage::Disk };
+        let ticket = self.wait(conn, id, deadline, wanted);
+        let downloads = self.downloads();
+        self.out.push(super::Output::Job(Job::Plan { ticket, request, grants, downloads }));
+    }
+
+    fn judge_start(&self, request: &StartRequest) -> Result<(), PageAnswer> {
+        if self.closing {
+            return Err(PageAnswer::error(503, "the agent ends", "Godwit is being closed. Try again in a moment."));
+        }
+        if request.settings.app_id.is_empty() {
+            return Err(PageAnswer::error(400, "app_id is missing", "Invalid request"));
+        }
+        if self.transfers.len() >= MAX_TRANSFERS {
+            let words = "The list of transfers is full. Remove some that have ended.";
+            return Err(PageAnswer::error(507, "too many transfers", words));
+        }
+        // Moving the files in clear would break what the page promised to its user.
+        if request.spec.content_protection.is_some() {
+            let words = "This version of Godwit cannot encrypt or decrypt files (content protection).";
+            return Err(PageAnswer::error(501, "content_protection is not implemented", words));
+        }
+        Ok(())
+    }
+
+    pub(super) fn downloads(&self) -> PathBuf {
+        self.settings.downloads.folder.clone().unwrap_or_else(|| self.home.downloads.clone())
+    }
+
+    pub(super) fn planned(&mut self, ticket: Ticket, request: StartRequest, result: Result<Work, PlanError>, now: Now) {
+        // Given up meanwhile: then nobody would know of the transfer.
+        let Some(waiting) = self.take_waiting(ticket) else { return };
+        let Wanted::Page { origin, .. } = waiting.what else { return };
+        let answer = match result {
+            Ok(work) => self.add_transfer(waiting.conn, &origin, request, work, now),
+            Err(error) => Err(plan_refused(&error)),
+        };
+        let answer = answer.map_or_else(|error| error, |output| PageAnswer::ok(&json!({"transfer_specs": [output]})));
+        self.answer(waiting.conn, waiting.id, &answer);
+    }
+
+    fn add_transfer(
+        &mut self,
+        conn: ConnId,
+        origin: &Origin,
+        request: StartRequest,
+        work: Work,
+        now: Now,
+    ) -> Result<TransferOutput, PageAnswer> {
+        // Again: others may have been added while the disk was asked.
+        self.judge_start(&request)?;
+        let StartRequest { mut spec, settings } = request;
+        let credentials = Credentials::take(&mut spec);
+        let id = TransferId::new((self.new_id)());
+        self.keep_credentials(&id, &credentials)?;
+        let rate = rate_of(&spec);
+        let title = title(&spec, &work);
+        tracing::info!(%id, %origin, direction = ?spec.direction, host = spec.remote_host, "transfer added");
+        let order = Order {
+            origin: origin.clone(),
+            session: self.session_of(conn),
+            settings,
+            spec,
+            work,
+            rate,
+            title,
+            added_ms: now.wall_ms,
+        };
+        self.transfers.insert(id.clone(), Transfer::new(order));
+        self.fresh.push(id.clone());
+        let effects = self.queue.add(id.clone());
+        self.touch_order(&id, now);
+        self.apply(effects, now);
+        self.output(&id).ok_or_else(|| PageAnswer::error(500, "transfer vanished", "An internal error."))
+    }
+
+    pub(super) fn output(&self, id: &TransferId) -> Option<TransferOutput> {
+        let attempts = self.queue.place(id)?.attempts;
+        Some(TransferOutput::new(id, self.transfers.get(id)?, attempts))
+    }
+
+    /// Seals the credentials for the next [`Core::save`].
+    pub(super) fn keep_credentials(&mut self, id: &TransferId, secrets: &Credentials) -> Result<(), PageAnswer> {
+        let key = secrets_key(id);
+        if *secrets == Credentials::default() {
+            self.changes.push(Change::Delete(Tree::Secrets, key));
+            return Ok(());
+        }
+        let sealed = serde_json::to_vec(secrets).map_err(|e| e.to_string()).and_then(|plain| {
+            let plain = zeroize::Zeroizing::new(plain);
+            self.vault.seal(&key, &plain).map_err(|e| e.to_string())
+        });
+        match sealed {
+            Ok(bytes) => {
+                self.changes.push(Change::Put(Tree::Secrets, key, bytes));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%id, error, "credentials could not be sealed");
+                Err(PageAnswer::error(500, &error, "The password could not be kept safely, so nothing was started."))
+            }
+        }
+    }
+
+    /// The credentials of a transfer; the error is for the user.
+    pub(super) fn credentials(&self, id: &TransferId) -> Result<Credentials, String> {
+        let key = secrets_key(id);
+        let pending = self.changes.iter().rev().find_map(|change| match change {
+            Change::Put(Tree::Secrets, k, bytes) if *k == key => Some(Some(bytes.clone())),
+            Change::Delete(Tree::Secrets, k) if *k == key => Some(None),
+            _ => None,
+        });
+        let sealed = match pending {
+            Some(sealed) => sealed,
+            None => self.store.get(Tree::Secrets, &key).map_err(|e| e.to_string())?,
+        };
+        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
+        let plain = self.vault.unseal(&key, &sealed).map_err(|e| e.to_string())?;
+        serde_json::from_slice(&plain).map_err(|_| "a stored password cannot be read".to_owned())
+    }
+}
+
+/// The limits that a spec asks for.
+pub(super) fn rate_of(spec: &TransferSpec) -> RateSettings {
+    RateSettings {
+        policy: spec.rate_policy,
+        target: spec.target_rate_kbps,
+        minimum: spec.min_rate_kbps,
+        cap: spec.target_rate_cap_kbps,
+    }
+}
+
+fn title(spec: &TransferSpec, work: &Work) -> String {
+    if let Some(title) = spec.title.as_ref().filter(|t| !t.is_empty()) {
+        return title.clone();
+    }
+    let first = work.paths.first();
+    let path = first.map(|p| p.destination.as_deref().unwrap_or(&p.source)).unwrap_or_default();
+    let name = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| spec.remote_host.clone())
+}
+
+fn plan_refused(error: &PlanError) -> PageAnswer {
+    let words = error.to_string();
+    match error {
+        PlanError::NotChosen(_) => PageAnswer::error(406, "not chosen by the user", &words),
+        PlanError::Spec(_) | PlanError::Name(_) => PageAnswer::error(400, "bad-request", &words),
+        PlanError::Downloads(..) => PageAnswer::error(500, "download folder", &words),
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests of our own windows and of the command line.
+
+use super::clients::Subscription;
+use super::events::in_frames;
+use super::requests::Wanted;
+use super::{ConnId, Core, Job, Output, Ticket};
+use crate::prompts::is_dialog;
+use crate::queue::{Refused, TransferId};
+use crate::time::Now;
+use godwit_protocol::envelope::codes;
+use godwit_protocol::ui::{
+    FolderListing, FolderQuery, ForgetTrust, NewFolder, PromptAnswer, Prompts, Status, TransferRef, TransfersSnapshot,
+    kinds,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Core {
+    pub(super) fn window_request(
+        &mut self,
+        conn: ConnId,
+        id: u64,
+        kind: &str,
+        params: Value,
+        deadline: Option<Duration>,
+        now: Now,
+    ) {
+        match kind {
+            kinds::SUBSCRIBE => self.subscribe(conn, id, now),
+            kinds::UNSUBSCRIBE => {
+                if let Some(client) = self.clients.get_mut(&conn) {
+                    client.subscription = None;
+                }
+                self.respond(conn, id, json!({}));
+            }
+            kinds::STOP | kinds::RESUME | kinds::REMOVE | kinds::REVEAL => {
+                let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
+                self.act(conn, id, kind, &TransferId::new(uuid), now);
+            }
+            kinds::PROMPTS => {
+                let open = self.prompts.open(conn).map(|a| a.prompt.clone());
+                self.respond_with(conn, id, &Prompts { prompts: open.into_iter().collect() });
+            }
+            kinds::ANSWER => {
+                let Some(answer) = self.params::<PromptAnswer>(conn, id, params) else { return };
+                self.prompt_answered(conn, id, answer, now);
+            }
+            kinds::LIST_FOLDER => {
+                let Some(mut query) = self.params::<FolderQuery>(conn, id, params) else { return };
+                if query.path.is_none() {
+                    let start = self.recent_folder.as_ref().unwrap_or(&self.home.user_home);
+                    query.path = Some(start.to_string_lossy().into_owned());
+                }
+                let ticket = self.wait(conn, id, deadline, Wanted::Window);
+                let recent = self.recent_folder.clone();
+                self.out.push(Output::Job(Job::List { ticket, query, recent }));
+            }
+            kinds::CREATE_FOLDER => {
+                let Some(folder) = self.params::<NewFolder>(conn, id, params) else { return };
+                // Only while the user is choosing: no window makes folders otherwise.
+                if !self.prompts.open(conn).is_some_and(|a| is_dialog(&a.prompt.question)) {
+                    return self.refuse(conn, id, codes::FORBIDDEN, "Folders are made while a file dialog is open.");
+                }
+                let ticket = self.wait(conn, id, deadline, Wanted::Window);
+                self.out.push(Output::Job(Job::Create { ticket, folder }));
+            }
+            kinds::TRUST => self.respond_with(conn, id, &self.trust.view()),
+            kinds::FORGET_TRUST => {
+                let Some(ForgetTrust { pattern }) = self.params(conn, id, params) else { return };
+                self.forget_trust(conn, id, &pattern);
+            }
+            kinds::STATUS => self.status(conn, id, now),
+            kinds::SHUTDOWN => {
+                self.respond(conn, id, json!({}));
+                self.shut_down();
+            }
+            _ => self.refuse(conn, id, codes::UNKNOWN_KIND, "This version of the agent does not know this request."),
+        }
+    }
+
+    fn act(&mut self, conn: ConnId, id: u64, kind: &str, transfer: &TransferId, now: Now) {
+        let done = match kind {
+            kinds::STOP => self.stop_transfer(transfer, now),
+            kinds::RESUME => self.resume_transfer(transfer, true, now),
+            kinds::REMOVE => self.remove_transfer(transfer, now),
+            _ => {
+                return match self.reveal(conn, transfer) {
+                    Ok(()) => self.respond(conn, id, json!({})),
+                    Err(why) => self.refuse(conn, id, codes::NOT_FOUND, why),
+                };
+            }
+        };
+        match done {
+            Ok(()) => self.respond(conn, id, json!({})),
+            Err(why @ Refused::Unknown) => self.refuse(conn, id, codes::NOT_FOUND, &why.to_string()),
+            Err(why @ Refused::Completed) => self.refuse(conn, id, codes::BAD_REQUEST, &why.to_string()),
+        }
+    }
+
+    fn subscribe(&mut self, conn: ConnId, id: u64, now: Now) {
+        let mut pieces = in_frames(self.views()).into_iter();
+        let snapshot = TransfersSnapshot { seq: 0, transfers: pieces.next().unwrap_or_default() };
+        // What does not fit the first frame follows as events.
+        let rest = pieces.flatten().map(|view| TransferId::new(view.uuid)).collect();
+        if let Some(client) = self.clients.get_mut(&conn) {
+            let last_sent = now.mono;
+            client.subscription = Some(Subscription { changed: rest, last_sent, ..Subscription::default() });
+        }
+        self.respond_with(conn, id, &snapshot);
+    }
+
+    fn status(&mut self, conn: ConnId, id: u64, now: Now) {
+        let transfers = in_frames(self.views()).into_iter().next().unwrap_or_default();
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            home: self.home.state.display().to_string(),
+            uptime_seconds: now.mono.saturating_sub(self.started.mono).as_secs(),
+            counts: self.counts(),
+            more: json!({"log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
+                "transfers_total": self.transfers.len()}),
+            transfers,
+            notices: self.notices.clone(),
+        };
+        self.respond_with(conn, id, &status);
+    }
+
+    pub(super) fn listed(&mut self, ticket: Ticket, result: Result<FolderListing, (&'static str, String)>) {
+        let Some(waiting) = self.take_waiting(ticket) else { return };
+        match result {
+            Ok(listing) => self.respond_with(waiting.conn, waiting.id, &listing),
+            Err((code, why)) => self.refuse(waiting.conn, waiting.id, code, &why),
+        }
+    }
+
+    fn respond_with(&mut self, conn: ConnId, id: u64, result: &impl Serialize) {
+        match serde_json::to_value(result) {
+            Ok(value) => self.respond(conn, id, value),
+            Err(error) => self.refuse(conn, id, codes::INTERNAL, &error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The state machine of the queue.
+
+use super::{Effect, Limits, Outcome, Place, Refused, RunId, TransferId, is_active};
+use godwit_protocol::ui::TransferStatus as Status;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// All transfers that have a place, and the workers that run.
+#[derive(Debug)]
+pub struct Queue {
+    limits: Limits,
+    entries: BTreeMap<TransferId, Entry>,
+    /// The ids of entries in `Queued`, by order: found without looking at ten thousand others.
+    waiting: BTreeSet<(u64, TransferId)>,
+    running: usize,
+    next_order: u64,
+    next_run: u64,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    place: Place,
+    /// The worker, until it has really ended, whatever the status says meanwhile.
+    run: Option<RunId>,
+    /// When to try again, in `WillRetry`.
+    due: Option<Duration>,
+    /// Waits for an answer of the user, in `Initiating` without a worker.
+    asking: bool,
+    crashes: u32,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            entries: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            running: 0,
+            next_order: 1,
+            next_run: 1,
+            closing: false,
+        }
+    }
+
+    /// Takes up what was stored: what was under way waits for its turn again, in the old order. Call [`Self::pump`] after
+    /// the last one.
+    pub fn restore(&mut self, id: TransferId, mut place: Place) -> bool {
+        self.next_order = self.next_order.max(place.order + 1);
+        let mut changed = false;
+        if is_active(place.status) {
+            if place.status != Status::Queued {
+                place.previous = Some(place.status);
+                place.status = Status::Queued;
+                changed = true;
+            }
+            // A new agent is a new start: old failures were those of a machine that has been restarted since.
+            place.failures = 0;
+            self.waiting.insert((place.order, id.clone()));
+        }
+        self.entries.insert(id, Entry { place, run: None, due: None, asking: false, crashes: 0 });
+        changed
+    }
+
+    /// Adds a new transfer at the end.
+    pub fn add(&mut self, id: TransferId) -> Vec<Effect> {
+        let order = self.next_order;
+        self.next_order += 1;
+        let place = Place { order, status: Status::Queued, previous: None, attempts: 0, failures: 0 };
+        self.waiting.insert((order, id.clone()));
+        self.entries.insert(id.clone(), Entry { place, run: None, due: None, asking: false, crashes: 0 });
+        self.then_pump(vec![Effect::Changed { id }])
+    }
+
+    /// The user stops it. A transfer that is not under way stays as it is.
+    pub fn stop(&mut self, id: &TransferId) -> Result<Vec<Effect>, Refused> {
+        let entry = self.entries.get_mut(id).ok_or(Refused::Unknown)?;
+        match entry.place.status {
+            Status::Removed => return Err(Refused::Unknown),
+            Status::Completed => return Err(Refused::Completed),
+            Status::Failed | Status::Cancelled => return Ok(Vec::new()),
+            _ => {}
+        }
+        let mut effects: Vec<Effect> = entry.run.map(|run| Effect::Stop { run }).into_iter().collect();
+        self.set(id, Status::Cancelled);
+        effects.push(Effect::Changed { id: id.clone() });
+        Ok(self.then_pump(effects))
+    }
+
+    /// The user wants it to run: after a stop or a failure, instead of waiting for the retry, or (`at_once`) before its
+    /// turn.
+    pub fn resume(&mut self, id: &TransferId, at_once: bool) -> Result<Vec<Effect>, Refused> {
+        let entry = self.entries.get_mut(id).ok_or(Refused::Unknown)?;
+        match entry.place.status {
+            Status::Removed => return Err(Refused::Unknown),
+            Status::Completed => return Err(Refused::Completed),
+            Status::Initiating | Status::Running => return Ok(Vec::new()),
+            Status::Queued => {}
+            Status::Failed | Status::Cancelled | Status::WillRetry => {
+                entry.place.failures = 0;
+                entry.crashes = 0;
+                self.set(id, Status::Queued);
+            }
+        }
+        let mut effects = vec![Effect::Changed { id: id.clone() }];
+        if at_once && !self.closing {
+            self.start(id, &mut effects);
+        }
+        Ok(self.then_pump(effects))
+    }
+
+    /// Takes it off the list; a worker of it is stopped and its slot stays taken until it has ended.
+    pub fn remove(&mut self, id: &TransferId) -> Result<Vec<Effect>, Refused> {
+        let entry = self.entries.get_mut(id).filter(|e| e.place.status != Status::Removed).ok_or(Refused::Unknown)?;
+        let run = entry.run;
+        let mut effects = Vec::new();
+        self.set(id, Status::Removed);
+        match run {
+            Some(run) => effects.push(Effect::Stop { run }),
+            None => drop(self.entries.remove(id)),
+        }
+        effects.push(Effect::Changed { id: id.clone() });
+        Ok(self.then_pump(effects))
+    }
+
+    /// The worker has been let in by the server.
+    pub fn session_began(&mut self, id: &TransferId, run: RunId) -> Vec<Effect> {
+        match self.current(id, run) {
+            Some(entry) if entry.place.status == Status::Initiating => {
+                self.set(id, Status::Running);
+                vec![Effect::Changed { id: id.clone() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Verified bytes were added: earlier failures do not count any more.
+    pub fn progressed(&mut self, id: &TransferId, run: RunId) {
+        if let Some(entry) = self.current(id, run) {
+            entry.place.failures = 0;
+        }
+    }
+
+    /// The worker's process has ended.
+    pub fn ended(&mut self, id: &TransferId, run: RunId, outcome: Outcome, now: Duration) -> Vec<Effect> {
+        let limits = self.limits;
+        let closing = self.closing;
+        let Some(entry) = self.current(id, run) else { return Vec::new() };
+        entry.run = None;
+        let status = entry.place.status;
+        let mut retry_after = None;
+        let next = match (status, outcome) {
+            (Status::Removed, _) => {
+                self.entries.remove(id);
+                self.running -= 1;
+                return self.then_pump(Vec::new());
+            }
+            // Even if the user said stop a moment ago: it is a fact that everything arrived.
+            (_, Outcome::Done) => Status::Completed,
+            // Stopped, and perhaps wanted again since (then it waits as `Queued`): the wish stands, not the worker's word.
+            (Status::Cancelled | Status::Queued, _) => status,
+            // Not the transfer's fault; it goes on in the next agent's life.
+            _ if closing => status,
+            (_, Outcome::NeedsAnswer) => {
+                entry.asking = true;
+                Status::Initiating
+            }
+            (_, Outcome::Failed { retryable: false }) => Status::Failed,
+            (_, Outcome::Failed { .. } | Outcome::Crashed) => {
+                entry.place.failures += 1;
+                let first_crash = outcome == Outcome::Crashed && entry.crashes == 0;
+                entry.crashes += u32::from(outcome == Outcome::Crashed);
+                if entry.place.failures > limits.retries {
+                    Status::Failed
+                } else {
+                    retry_after = Some(if first_crash { limits.crash_delay } else { limits.interval });
+                    Status::WillRetry
+                }
+            }
+        };
+        self.running -= 1;
+        if next != status {
+            self.set(id, next);
+        }
+        if let (Some(pause), Some(entry)) = (retry_after, self.entries.get_mut(id)) {
+            entry.due = Some(now + pause);
+        }
+        self.then_pump(vec![Effect::Changed { id: id.clone() }])
+    }
+
+    /// The user answered what a transfer waited for: it goes on, or has failed.
+    pub fn answered(&mut self, id: &TransferId, go_on: bool) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(id).filter(|e| e.asking) else { return Vec::new() };
+        entry.asking = false;
+        self.set(id, if go_on { Status::Queued } else { Status::Failed });
+        self.then_pump(vec![Effect::Changed { id: id.clone() }])
+    }
+
+    /// Retries that are due wait for a slot from now on.
+    pub fn tick(&mut self, now: Duration) -> Vec<Effect> {
+        let due: Vec<TransferId> =
+            self.entries.iter().filter(|(_, e)| e.due.is_some_and(|at| at <= now)).map(|(id, _)| id.clone()).collect();
+        let mut effects = Vec::new();
+        for id in due {
+            self.set(&id, Status::Queued);
+            effects.push(Effect::Changed { id });
+        }
+        self.then_pump(effects)
+    }
+
+    /// When [`Self::tick`] has something to do next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.entries.values().filter_map(|e| e.due).min()
+    }
+
+    /// The agent ends: workers stop, nothing new starts, states stay for the next agent to take up.
+    pub fn close(&mut self) -> Vec<Effect> {
+        self.closing = true;
+        self.entries.values().filter_map(|e| e.run).map(|run| Effect::Stop { run }).collect()
+    }
+
+    /// Starts waiting transfers while there are free slots.
+    pub fn pump(&mut self) -> Vec<Effect> {
+        self.then_pump(Vec::new())
+    }
+
+    /// The place of a transfer.
+    #[must_use]
+    pub fn place(&self, id: &TransferId) -> Option<&Place> {
+        self.entries.get(id).map(|e| &e.place)
+    }
+
+    /// The worker of a transfer.
+    #[must_use]
+    pub fn run(&self, id: &TransferId) -> Option<RunId> {
+        self.entries.get(id).and_then(|e| e.run)
+    }
+
+    /// True if a transfer is under way or waits for its turn.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.running > 0 || self.entries.values().any(|e| is_active(e.place.status))
+    }
+
+    /// Number of transfers with a place.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True without any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn current(&mut self, id: &TransferId, run: RunId) -> Option<&mut Entry> {
+        self.entries.get_mut(id).filter(|e| e.run == Some(run))
+    }
+
+    /// The one place where a status changes.
+    fn set(&mut self, id: &TransferId, status: Status) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        self.waiting.remove(&(entry.place.order, id.clone()));
+        if status == Status::Queued {
+            self.waiting.insert((entry.place.order, id.clone()));
+        }
+        entry.due = None;
+        if status != Status::Initiating {
+            entry.asking = false;
+        }
+        if entry.place.status != status {
+            entry.place.previous = Some(entry.place.status);
+            entry.place.status = status;
+        }
+    }
+
+    /// Starts one that is `Queued`, unless its last worker has not ended yet.
+    fn start(&mut self, id: &TransferId, effects: &mut Vec<Effect>) {
+        let run = RunId(self.next_run);
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if entry.place.status != Status::Queued || entry.run.is_some() {
+            return;
+        }
+        self.next_run += 1;
+        self.running += 1;
+        entry.run = Some(run);
+        entry.place.attempts = entry.place.attempts.saturating_add(1);
+        let attempt = entry.place.attempts;
+        self.set(id, Status::Initiating);
+        effects.push(Effect::Changed { id: id.clone() });
+        effects.push(Effect::Start { id: id.clone(), run, attempt });
+    }
+
+    fn then_pump(&mut self, mut effects: Vec<Effect>) -> Vec<Effect> {
+        while !self.closing && self.running < self.limits.active {
+            // Those whose last worker is still ending are passed over; there are at most as many as slots.
+            let next = self.waiting.iter().find(|(_, id)| self.entries.get(id).is_some_and(|e| e.run.is_none()));
+            let Some((_, id)) = next.cloned() else { break };
+            self.start(&id, &mut effects);
+        }
+        effects
+    }
+}

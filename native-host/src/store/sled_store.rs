@@ -1,0 +1,178 @@
+//! The store on `sled`, used with its weaknesses known.
+//!
+//! `sled` loses acknowledged writes on a kill unless flushed, and its flush is `sync_file_range` on Linux, not an fsync. So
+//! [`apply`](Store::apply) flushes every batch, and [`sync`](Store::sync) fsyncs the database's files itself.
+
+use super::{Change, Store, StoreError, Tree};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Memory that `sled` may use for pages; our records are few and small.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A `sled` database in a folder.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+    folder: PathBuf,
+    /// Kept open: an fsync through any descriptor covers the whole file.
+    log: File,
+}
+
+/// A database that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// It.
+    pub store: SledStore,
+    /// Where the old one was put, if it could not be opened and this one is new.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl SledStore {
+    /// Opens or makes the database in `folder`. One that cannot be read is renamed, never deleted; `stamp` goes into its
+    /// new name.
+    pub fn open(folder: &Path, stamp: u64) -> Result<Opened, StoreError> {
+        match Self::try_open(folder) {
+            Ok(store) => Ok(Opened { store, set_aside: None }),
+            Err(StoreError::Engine(sled::Error::Io(error))) if is_lock(&error) => {
+                Err(StoreError::InUse(folder.to_owned()))
+            }
+            Err(why) => {
+                let mut name = folder.as_os_str().to_owned();
+                name.push(format!(".unreadable-{stamp}"));
+                let aside = PathBuf::from(name);
+                tracing::error!(%why, folder = %folder.display(), aside = %aside.display(), "database set aside");
+                std::fs::rename(folder, &aside)?;
+                Ok(Opened { store: Self::try_open(folder)?, set_aside: Some(aside) })
+            }
+        }
+    }
+
+    fn try_open(folder: &Path) -> Result<Self, StoreError> {
+        // A damaged file can make sled panic rather than return an error.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let db = sled::Config::new()
+                .path(folder)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .mode(sled::Mode::LowSpace)
+                .open()?;
+            // Damage in the middle shows only when it is read.
+            for item in db.iter() {
+                item?;
+            }
+            Ok::<_, sled::Error>(db)
+        }));
+        let db = opened.map_err(|_| StoreError::Record("the database's files are damaged".into()))??;
+        let log = File::open(folder.join("db"))?;
+        Ok(Self { db, folder: folder.to_owned(), log })
+    }
+
+    fn sync_files(&self) -> std::io::Result<()> {
+        self.log.sync_all()?;
+        // Large records live in files of their own, and their names in the folders.
+        for folder in [self.folder.join("blobs"), self.folder.clone()] {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_file() && entry.file_name() != "db" {
+                    // It may just have been collected.
+                    if let Ok(file) = File::open(entry.path()) {
+                        file.sync_all()?;
+                    }
+                }
+            }
+            File::open(&folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+fn is_lock(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+}
+
+fn key(tree: Tree, key: &str) -> Vec<u8> {
+    format!("{}/{key}", tree.name()).into_bytes()
+}
+
+impl Store for SledStore {
+    fn get(&self, tree: Tree, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get(key(tree, name))?.map(|v| v.to_vec()))
+    }
+
+    fn all(&self, tree: Tree) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let prefix = key(tree, "");
+        let mut records = Vec::new();
+        for item in self.db.scan_prefix(&prefix) {
+            let (name, value) = item?;
+            let name = name.get(prefix.len()..).unwrap_or_default();
+            records.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+        }
+        Ok(records)
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for change in changes {
+            match change {
+                Change::Put(tree, name, value) => batch.insert(key(*tree, name), value.as_slice()),
+                Change::Delete(tree, name) => batch.remove(key(*tree, name)),
+            }
+        }
+        self.db.apply_batch(batch)?;
+        self.db.flush()?;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        Ok(self.sync_files()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_applied_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("db");
+        let mut store = SledStore::open(&folder, 1).unwrap().store;
+        store.apply(&[Change::Put(Tree::Trust, "a".into(), b"1".to_vec())]).unwrap();
+        store.apply(&[Change::Put(Tree::Meta, "a".into(), vec![7; 2_000_000])]).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        let opened = SledStore::open(&folder, 2).unwrap();
+        assert!(opened.set_aside.is_none());
+        assert_eq!(opened.store.all(Tree::Trust).unwrap(), [("a".to_owned(), b"1".to_vec())]);
+        assert_eq!(opened.store.get(Tree::Meta, "a").unwrap().unwrap().len(), 2_000_000);
+        assert_eq!(opened.store.get(Tree::Trust, "b").unwrap(), None);
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_read_is_set_aside_not_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("db");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("conf"), b"this is not a configuration").unwrap();
+        std::fs::write(folder.join("db"), b"precious").unwrap();
+        let opened = SledStore::open(&folder, 42).unwrap();
+        let aside = opened.set_aside.unwrap();
+        assert_eq!(aside, dir.path().join("db.unreadable-42"));
+        assert_eq!(std::fs::read(aside.join("db")).unwrap(), b"precious");
+        assert!(opened.store.all(Tree::Transfers).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_database_in_use_is_left_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("db");
+        let _first = SledStore::open(&folder, 1).unwrap();
+        assert!(matches!(SledStore::open(&folder, 2), Err(StoreError::InUse(_))));
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+    }
+}
