@@ -193,7 +193,9 @@ mod tests {
         assert_eq!(work.destination_root, downloads.join("sub/deep").to_str().unwrap());
         assert_eq!(work.paths, [PathPair { source: "pub/a.bin".into(), destination: None }]);
         assert_eq!(plan(&download(paths.clone(), "/", false), &[], &downloads).unwrap().folder.unwrap(), downloads);
-        assert!(plan(&download(paths.clone(), "../up", false), &[], &downloads).is_err());
+        let up = json!({"transfer_specs": [{"transfer_spec": {"direction": "receive", "remote_host": "h", "paths": paths,
+            "destination_root": "../up"}}]});
+        assert!(StartRequest::from_body(&up.to_string()).is_err());
         std::os::unix::fs::symlink(&root, downloads.join("out")).unwrap();
         assert!(matches!(plan(&download(paths, "out/x", false), &[], &downloads), Err(PlanError::NotChosen(_))));
     }
