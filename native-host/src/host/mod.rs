@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +50,8 @@ pub fn run(arguments: &[OsString]) -> io::Result<Ending> {
     };
     let caller = caller(&kind);
     let output = Arc::new(Mutex::new(output));
-    let input = FrameReader::new(io::stdin());
+    // Not `Stdin` itself: its buffer would hide from `poll` what has arrived.
+    let input = FrameReader::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
     match Home::from_environment().map_err(|e| e.to_string()).and_then(|home| agent_start::connect(&home, hung_up)) {
         Ok(Some(socket)) => forward(input, &output, socket, caller),
         Ok(None) => Ok(Ending::Closed),
@@ -89,7 +91,7 @@ fn caller(kind: &args::Caller) -> Caller {
 }
 
 fn forward(
-    mut input: FrameReader<io::Stdin>,
+    mut input: FrameReader<File>,
     output: &Arc<Mutex<File>>,
     socket: UnixStream,
     caller: Caller,
@@ -128,10 +130,7 @@ fn forward(
 }
 
 /// Copies frames until the source ends or either side fails.
-fn copy<R: io::Read + std::os::fd::AsFd>(
-    source: &mut FrameReader<R>,
-    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
-) -> Ending {
+fn copy<R: io::Read + AsFd>(source: &mut FrameReader<R>, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> Ending {
     loop {
         match source.next_frame() {
             Ok(Some(frame)) => {
@@ -161,7 +160,7 @@ fn named_hello(payload: &[u8], caller: Caller) -> Result<Vec<u8>, String> {
 }
 
 /// No agent: says so to everything that is asked, until the browser closes the port.
-fn answer_unavailable(mut input: FrameReader<io::Stdin>, output: &Arc<Mutex<File>>, why: &str) -> io::Result<Ending> {
+fn answer_unavailable(mut input: FrameReader<File>, output: &Arc<Mutex<File>>, why: &str) -> io::Result<Ending> {
     let hello = Hello {
         id: 0,
         protocol: PROTOCOL,
