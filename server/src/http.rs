@@ -98,11 +98,12 @@ async fn not_found() -> Response {
 }
 
 async fn node_info(State(info): State<Arc<Info>>) -> Json<Value> {
+    let now = time::OffsetDateTime::from(SystemTime::now()).truncate_to_second();
     // Fields and names: the project's API reference, 3.3. Nothing about users, folders or the machine.
     Json(json!({
         "application": "node",
         "version": env!("CARGO_PKG_VERSION"),
-        "current_time": time::OffsetDateTime::from(SystemTime::now()).format(&Rfc3339).unwrap_or_default(),
+        "current_time": now.format(&Rfc3339).unwrap_or_default(),
         "node_id": node_id(&info.fingerprint),
         "acls": [],
         "capabilities": [
