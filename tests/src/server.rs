@@ -207,14 +207,17 @@ fn launch(
     loop {
         let mut child = command(options, docroot, state, config, stderr, [data, api, http]).spawn().unwrap();
         match read_ready(&mut child) {
-            Some(ready) => return (child, ready),
-            None => {
+            Ok(ready) => return (child, ready),
+            Err(why) => {
                 let _ = child.kill();
                 let status = child.wait().unwrap();
                 let log = std::fs::read_to_string(stderr).unwrap_or_default();
                 let tail = &log[log.len().saturating_sub(2000)..];
                 // Right after a kill the old socket may live for a moment.
-                assert!(begin.elapsed() < Duration::from_secs(5), "the server does not start ({status}): {tail}");
+                assert!(
+                    begin.elapsed() < Duration::from_secs(5),
+                    "the server does not start ({why}, {status}): {tail}"
+                );
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
@@ -250,8 +253,8 @@ fn command(
     command
 }
 
-/// Waits for the ready line; `None` if the process ends first.
-fn read_ready(child: &mut Child) -> Option<Ready> {
+/// Waits for the ready line; an error if the process ends first or says something else.
+fn read_ready(child: &mut Child) -> Result<Ready, String> {
     let stdout = child.stdout.take().unwrap();
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -264,24 +267,21 @@ fn read_ready(child: &mut Child) -> Option<Ready> {
     let deadline = Instant::now() + SOON;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let line = match receive.recv_timeout(left) {
-            Ok(line) => line,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the server printed no ready line"),
-        };
+        let line = receive.recv_timeout(left).map_err(|e| format!("no ready line: {e}"))?;
         let Some(rest) = line.strip_prefix("ready ") else { continue };
         let field = |name: &str| {
-            rest.split_whitespace()
-                .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-                .unwrap_or_else(|| panic!("the ready line has no {name}: {line}"))
-                .to_owned()
+            let value = rest.split_whitespace().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            value.ok_or_else(|| format!("the ready line has no {name}: {line}"))
         };
-        assert!(!field("data").ends_with(":0"), "the ready line names the real port: {line}");
-        return Some(Ready {
-            data: field("data").parse().unwrap(),
-            api: field("api").parse().unwrap(),
-            http: field("http").parse().unwrap(),
-            fingerprint: field("fingerprint"),
+        let address = |name: &str| match field(name)?.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 => Ok(address),
+            _ => Err(format!("the ready line has no usable {name}: {line}")),
+        };
+        return Ok(Ready {
+            data: address("data")?,
+            api: address("api")?,
+            http: address("http")?,
+            fingerprint: field("fingerprint")?.to_owned(),
         });
     }
 }
