@@ -12,6 +12,8 @@ export class World {
   constructor(name) {
     this.name = name;
     this.machine = new Machine();
+    /** @type {Awaited<ReturnType<typeof serve>>[]} */
+    this.morePages = [];
     /** @type {Awaited<ReturnType<typeof serve>>} */
     this.pages = /** @type {any} */ (undefined);
     /** @type {TransferServer} */
@@ -34,6 +36,13 @@ export class World {
 
   registerHost() {
     registerHost(this.machine, this.name);
+  }
+
+  /** The address of a site that nobody has seen yet: after a refusal Godwit is quiet for a moment about the one refused. */
+  async newOrigin() {
+    const more = await serve("pages");
+    this.morePages.push(more);
+    return more.address;
   }
 
   /** A tab on 127.0.0.1 (or another address) with the SDK running. @param {string} [url] */
@@ -78,7 +87,7 @@ export class World {
   async end() {
     await this.browser?.close();
     await this.server?.stop();
-    this.pages?.close();
+    for (const pages of [this.pages, ...this.morePages]) pages?.close();
     await this.machine.dispose();
   }
 }

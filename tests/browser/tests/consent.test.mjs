@@ -17,10 +17,11 @@ inEachBrowser("consent", (name) => {
   after(() => world.end());
 
   test("a site that is refused gets an error, and no dialog opens", async () => {
-    const site = await world.openSite();
+    const address = await world.newOrigin();
+    const site = await world.openSite(address);
     const picked = site.first("showSelectFileDialog", { title: "Yours" });
     const consent = await world.browser.window("consent");
-    assert.equal(await consent.text("#origin"), new URL(world.pages.address).origin);
+    assert.equal(await consent.text("#origin"), new URL(address).origin);
     await consent.click("#deny");
     const answer = await picked;
     assert.ok(answer.error, `the page got ${JSON.stringify(answer)}`);
@@ -30,7 +31,7 @@ inEachBrowser("consent", (name) => {
   });
 
   test("closing the question is a refusal", async () => {
-    const site = await world.openSite();
+    const site = await world.openSite(await world.newOrigin());
     const picked = site.first("showSelectFileDialog", {});
     const consent = await world.browser.window("consent");
     await consent.close();
@@ -38,7 +39,7 @@ inEachBrowser("consent", (name) => {
   });
 
   test("a transfer of a site that is refused is not started", async () => {
-    const site = await world.openSite();
+    const site = await world.openSite(await world.newOrigin());
     const started = site.last("startTransfer", { direction: "send", remote_host: "example.com", paths: [{ source: file }] }, {});
     const consent = await world.browser.window("consent");
     await consent.click("#deny");
