@@ -9,6 +9,8 @@ import * as prompts from "./prompts.js";
 import * as views from "./views.js";
 
 chrome.runtime.onConnect.addListener((port) => {
+  // Whoever connects while a background is being stopped hears nothing, and tries again.
+  port.postMessage({ greeting: true });
   if (port.name === "relay") pages.accept(port);
   else if (port.name === "view") views.accept(port);
   else port.disconnect();

@@ -36,17 +36,22 @@ const endListeners = [];
 export const onEnd = (listener) => endListeners.push(listener);
 
 /**
- * A window that shows this prompt said hello, perhaps to a background that was restarted meanwhile.
- * @param {string} id @param {Place} place
+ * The prompt for the window that shows it, which may have been opened by a background that was stopped since.
+ * @param {string} id @param {Place} place of the window
+ * @returns {Promise<Prompt | undefined>}
  */
-export function adopt(id, place) {
+export async function get(id, place) {
+  // Taken before the agent is asked: no second window must open for what this one shows.
   shown ??= { id, place };
-}
-
-/** @param {string} id @returns {Promise<Prompt | undefined>} */
-export async function get(id) {
-  if (!open.has(id)) await refresh();
-  return open.get(id);
+  try {
+    if (!open.has(id)) await refresh();
+    return open.get(id);
+  } finally {
+    if (!open.has(id) && shown?.id === id) {
+      shown = null;
+      void showNext();
+    }
+  }
 }
 
 /**

@@ -57,7 +57,6 @@ export function accept(port) {
     follows: false,
   };
   views.add(view);
-  if (view.prompt !== null) prompts.adopt(view.prompt, view.place);
   port.onMessage.addListener((message) => void handle(view, message));
   port.onDisconnect.addListener(() => {
     void chrome.runtime.lastError;
@@ -115,7 +114,7 @@ async function perform(view, kind, params) {
       await core.ready;
       return { extension: chrome.runtime.getManifest().version, api: core.constants().api_version };
     case "prompt": {
-      const prompt = view.prompt === null ? undefined : await prompts.get(view.prompt);
+      const prompt = view.prompt === null ? undefined : await prompts.get(view.prompt, view.place);
       if (prompt === undefined) throw new agent.AgentError("not-found", "This question needs no answer any more.");
       return prompt;
     }

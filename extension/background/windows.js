@@ -30,11 +30,11 @@ export async function open(page, suffix = "") {
   }
 }
 
-/** @param {Place} place */
+/** Closes the page, and with it a window that holds nothing else. @param {Place} place */
 export async function close({ windowId, tabId }) {
   try {
-    if (windowId !== undefined) await chrome.windows.remove(windowId);
-    else if (tabId !== undefined) await chrome.tabs.remove(tabId);
+    if (tabId !== undefined) await chrome.tabs.remove(tabId);
+    else if (windowId !== undefined) await chrome.windows.remove(windowId);
   } catch {
     // Closed by the user in the same moment.
   }

@@ -9,8 +9,17 @@
 
   /** Longer bodies are left out; the background answers for them. Characters, at most the bytes of the real limit. */
   const MAX_BODY = 900 * 1024;
+  /** A port connected to a background that is just being stopped is told of neither success nor failure. */
+  const GREETED_WITHIN_MS = 2000;
+  /** Pause before the page is told to look for us again: looking is what starts the background. */
+  const LOST_PAUSE_MS = 300;
+
   /** @type {chrome.runtime.Port | null} */
   let port = null;
+  /** True once the background has greeted. Only then is anything sent, so that nothing is ever sent twice. */
+  let greeted = false;
+  /** @type {object[]} */
+  let unsent = [];
   /** How many answers each of the page's request ids waits for: the SDK repeats an id while the first is in flight.
    * @type {Map<number, number>} */
   const waiting = new Map();
@@ -28,33 +37,21 @@
     else waiting.delete(id);
   };
 
+  const drop = () => {
+    port?.disconnect();
+    port = null;
+    greeted = false;
+  };
+
   /** The background is gone: status 0 makes the SDK queue a request again, the event makes it look for us again. */
   const lost = () => {
-    port = null;
+    drop();
+    unsent = [];
     const ids = [...waiting].flatMap(([id, count]) => new Array(count).fill(id));
     waiting.clear();
     const body = '{"error":{"code":0,"internal_message":"background restarted","user_message":"Godwit was restarted."}}';
     for (const request_id of ids) post("AsperaConnectResponse", { request_id, status: 0, body });
-    if (ids.length > 0) disconnected("The Godwit extension was restarted.");
-  };
-
-  /** Objects of the page do not travel everywhere; an empty list stands for them and is refused as no text.
-   * @param {unknown} value */
-  const plain = (value) =>
-    value === undefined || value === null || ["string", "number", "boolean"].includes(typeof value) ? value : [];
-
-  const open = () => {
-    const fresh = chrome.runtime.connect({ name: "relay" });
-    fresh.onMessage.addListener((/** @type {any} */ message) => {
-      if (message.disconnect !== undefined) return disconnected(String(message.disconnect));
-      if (message.detail.complete !== false) settled(message.detail.request_id);
-      post("AsperaConnectResponse", message.detail);
-    });
-    fresh.onDisconnect.addListener(() => {
-      void chrome.runtime.lastError;
-      if (port === fresh) lost();
-    });
-    return fresh;
+    if (ids.length > 0) setTimeout(disconnected, LOST_PAUSE_MS, "The Godwit extension was restarted.");
   };
 
   /** False in a page whose extension was reloaded or removed: this copy then stays silent for good. */
@@ -65,6 +62,37 @@
       return false;
     }
   };
+
+  const open = () => {
+    const fresh = chrome.runtime.connect({ name: "relay" });
+    port = fresh;
+    fresh.onMessage.addListener((/** @type {any} */ message) => {
+      if (port !== fresh) return;
+      if (message.greeting) {
+        greeted = true;
+        for (const request of unsent.splice(0)) fresh.postMessage(request);
+      } else if (message.disconnect !== undefined) {
+        disconnected(String(message.disconnect));
+      } else {
+        if (message.detail.complete !== false) settled(message.detail.request_id);
+        post("AsperaConnectResponse", message.detail);
+      }
+    });
+    fresh.onDisconnect.addListener(() => {
+      void chrome.runtime.lastError;
+      if (port === fresh) lost();
+    });
+    setTimeout(() => {
+      if (port !== fresh || greeted) return;
+      drop();
+      if (alive() && unsent.length > 0) open();
+    }, GREETED_WITHIN_MS);
+  };
+
+  /** Objects of the page do not travel everywhere; an empty list stands for them and is refused as no text.
+   * @param {unknown} value */
+  const plain = (value) =>
+    value === undefined || value === null || ["string", "number", "boolean"].includes(typeof value) ? value : [];
 
   document.addEventListener("AsperaConnectCheck", () => {
     if (alive()) post("AsperaConnectCheckResponse", { version: chrome.runtime.getManifest().version });
@@ -79,18 +107,19 @@
       uri_reference: plain(from.uri_reference), min_version: plain(from.min_version), timeout: plain(from.timeout) };
     waiting.set(request_id, (waiting.get(request_id) ?? 0) + 1);
     try {
-      (port ??= open()).postMessage(copy);
+      if (port !== null && greeted) return port.postMessage(copy);
+      unsent.push(copy);
+      if (port === null) open();
     } catch {
       // The port closed without a word, as happens to pages that come back by the back button: what waited is lost.
       if (alive()) lost();
     }
   });
 
-  // Browsers close ports of pages kept for the back button, some without telling the page.
+  // A page that is left, even if kept for the back button, waits for nothing: its dialogs must go. Browsers differ in
+  // what they do with the ports of kept pages, so none is kept.
+  window.addEventListener("pagehide", drop);
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted && port !== null) {
-      port.disconnect();
-      lost();
-    }
+    if (event.persisted) lost();
   });
 })();

@@ -12,9 +12,13 @@ export class Refused extends Error {
 
 /** Restarting the background is quick; a short pause avoids a storm when the extension is being removed. */
 const AGAIN_MS = 300;
+/** A port connected to a background that is just being stopped is told of neither success nor failure. */
+const GREETED_WITHIN_MS = 2000;
 
 /** @type {chrome.runtime.Port | null} */
 let port = null;
+/** Asked before the background greeted. @type {object[] | null} */
+let unsent = null;
 let next = 1;
 /** @type {Map<number, {resolve: (result: any) => void, reject: (error: Error) => void}>} */
 const pending = new Map();
@@ -39,10 +43,12 @@ export const on = (event, listener) => listeners.set(event, listener);
 export function ask(kind, params) {
   return new Promise((resolve, reject) => {
     const id = next++;
+    const message = { id, kind, params };
     try {
-      port ??= open();
+      const line = (port ??= open());
       pending.set(id, { resolve, reject });
-      port.postMessage({ id, kind, params });
+      if (unsent !== null) unsent.push(message);
+      else line.postMessage(message);
     } catch (error) {
       pending.delete(id);
       reject(error);
@@ -52,7 +58,10 @@ export function ask(kind, params) {
 
 function open() {
   const fresh = chrome.runtime.connect({ name: "view" });
+  unsent = [];
   fresh.onMessage.addListener((message) => {
+    if (port !== fresh) return;
+    if (message.greeting) return greeted(fresh);
     if (message.event !== undefined) return listeners.get(message.event)?.(message.data);
     const request = pending.get(message.id);
     pending.delete(message.id);
@@ -61,11 +70,28 @@ function open() {
   });
   fresh.onDisconnect.addListener(() => {
     void chrome.runtime.lastError;
-    port = null;
-    const lost = [...pending.values()];
-    pending.clear();
-    for (const { reject } of lost) reject(new Refused("restarted", "The extension was restarted."));
-    setTimeout(() => onStart?.(), AGAIN_MS);
+    if (port === fresh) lost();
   });
+  setTimeout(() => {
+    if (port !== fresh || unsent === null) return;
+    fresh.disconnect();
+    lost();
+  }, GREETED_WITHIN_MS);
   return fresh;
+}
+
+/** @param {chrome.runtime.Port} line */
+function greeted(line) {
+  const asked = unsent ?? [];
+  unsent = null;
+  for (const message of asked) line.postMessage(message);
+}
+
+function lost() {
+  port = null;
+  unsent = null;
+  const requests = [...pending.values()];
+  pending.clear();
+  for (const { reject } of requests) reject(new Refused("restarted", "The extension was restarted."));
+  setTimeout(() => onStart?.(), AGAIN_MS);
 }
