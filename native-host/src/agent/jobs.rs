@@ -18,7 +18,8 @@ pub(super) fn start(job: Job, inputs: mpsc::Sender<Input>) {
     });
 }
 
-fn run(job: Job) -> JobResult {
+/// Runs a job here and now.
+pub(crate) fn run(job: Job) -> JobResult {
     match job {
         Job::Plan { ticket, request, grants, downloads } => {
             let result = transfers::plan(&request, &grants, &downloads);

@@ -2,7 +2,7 @@
 //! [`crate::core::Core`] and carries out what it decides. Decides nothing itself.
 
 mod connection;
-mod jobs;
+pub(crate) mod jobs;
 mod main_loop;
 mod open;
 

@@ -15,6 +15,8 @@ mod requests;
 mod running;
 mod start;
 
+#[cfg(test)]
+mod tests;
 mod ui_calls;
 
 pub use crate::queue::RunId;
