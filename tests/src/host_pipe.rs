@@ -5,7 +5,7 @@ use crate::{Scratch, until};
 use godwit_protocol::envelope::{Hello, Message, PROTOCOL, Role};
 use godwit_protocol::frame::{Decoder, encode};
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -58,14 +58,16 @@ impl HostPipe {
     /// Starts a host with these arguments.
     #[must_use]
     pub fn spawn(scratch: &Scratch, arguments: &[&str]) -> Self {
-        let mut child = scratch
-            .command("godwit-host")
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(scratch.log_file("host"))
-            .spawn()
-            .unwrap();
+        let mut command = scratch.command("godwit-host");
+        command.args(arguments);
+        Self::spawn_command(scratch, command)
+    }
+
+    /// Starts a host by a prepared command.
+    #[must_use]
+    pub fn spawn_command(scratch: &Scratch, mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(scratch.log_file("host")).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let stdin = child.stdin.take();
         let raw = Arc::new(Mutex::new(Vec::new()));

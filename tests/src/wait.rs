@@ -7,8 +7,9 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// For whole transfers.
 pub const LONG: Duration = Duration::from_secs(180);
 
-/// Between two looks: short against everything that is waited for, long enough to leave the processors to the others.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks: short against everything that is waited for, long enough to leave the processors to the others and
+/// to stay below the rate at which a page may ask (50 a second).
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// Looks until `check` yields something; panics, naming `what`, when `limit` has passed.
 pub fn until<T>(what: &str, limit: Duration, mut check: impl FnMut() -> Option<T>) -> T {

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use godwit_protocol::envelope::codes;
 use godwit_protocol::page::MAX_PAGE_BODY;
+use godwit_protocol::ui::kinds;
+use godwit_tests::browserish::Answer;
+use godwit_tests::wait::SOON;
 use godwit_tests::{Browserish, Page, Scratch};
 use serde_json::{Value, json};
 
@@ -104,5 +108,44 @@ fn unknown_endpoints_wrong_methods_and_known_gaps_have_their_own_status() {
         let (status, body) = page.post(uri, json!({"path": "/etc/passwd"}));
         assert_eq!(status, 501, "{uri}: {body}");
         assert_eq!(body["error"]["code"], json!(501), "{uri}: {body}");
+    }
+}
+
+#[test]
+fn a_page_that_asks_in_a_loop_is_slowed_down_and_others_are_not() {
+    let scratch = Scratch::new();
+    let browser = Browserish::open(&scratch);
+    let page = browser.page("https://loop.example", "app");
+    let answers: Vec<u16> = (0..1500).map(|_| page.get("/connect/info/version").0).collect();
+    assert!(answers.contains(&429), "1500 questions at once are too many");
+    assert_eq!(browser.page("https://app.example", "app").get("/connect/info/version").0, 200);
+}
+
+#[test]
+fn a_site_that_asks_a_hundred_times_opens_one_consent_window_and_cannot_fill_the_agent() {
+    let scratch = Scratch::new();
+    let browser = Browserish::open(&scratch);
+    browser.user(|user| user.consent = None);
+    let call = json!({"method": "POST", "uri": "/connect/windows/select-open-file-dialog/", "body": "{}"});
+    let waiting: Vec<_> =
+        (0..100).map(|_| browser.ask(kinds::PAGE, Some("https://app.example"), call.clone())).collect();
+    // An answered question proves that all before it have been taken in.
+    assert_eq!(browser.ui(kinds::TRUST, json!({})).map_err(|e| e.code).err(), Some(codes::BUSY.to_owned()));
+    let other = Browserish::open(&scratch);
+    assert_eq!(other.page("https://other.example", "app").get("/connect/info/version").0, 200);
+    assert_eq!(browser.prompts().len(), 1, "one window per site");
+    let refused = waiting.iter().filter(|w| w.try_recv().is_ok_and(|a| is_refusal(&a))).count();
+    assert!(refused >= 30, "what is too much is refused at once: {refused}");
+    let prompt = browser.prompts()[0].prompt_id.clone();
+    drop(browser);
+    assert!(!prompt.is_empty());
+    godwit_tests::until("the agent still serves", SOON, || Some(other.status()));
+}
+
+fn is_refusal(answer: &Answer) -> bool {
+    match answer {
+        Answer::Error(error) => error.code == codes::BUSY,
+        Answer::Result(value) => value["status"].as_u64().is_some_and(|s| s >= 400),
+        Answer::Parts(..) => false,
     }
 }

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use godwit_tests::host_pipe::HostPipe;
+use godwit_protocol::envelope::{Message, Role, codes};
+use godwit_tests::host_pipe::{HostPipe, chromium_argument, hello};
 use godwit_tests::wait::{SOON, until_true};
 use godwit_tests::{Browserish, Scratch, processes, until};
 use serde_json::json;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::process::Command;
 
 #[test]
 fn of_two_agents_started_at_once_one_stays() {
@@ -89,4 +91,54 @@ fn an_agent_that_is_told_to_stop_ends_and_is_started_again_on_demand() {
     until_true("the agent ends", SOON, || !processes::is_alive(pid));
     drop(browser);
     assert_ne!(Browserish::open(&scratch).status().pid, pid);
+}
+
+#[test]
+fn a_host_without_its_agent_says_so_to_every_request() {
+    let scratch = Scratch::new();
+    // An installation that lost a file.
+    let alone = scratch.folder("bin").join("godwit-host");
+    std::fs::copy(godwit_tests::binaries::path("godwit-host"), &alone).unwrap();
+    let mut command = Command::new(&alone);
+    command.env_clear().env("GODWIT_HOME", scratch.home()).env("HOME", scratch.user_home()).arg(chromium_argument());
+    let host = HostPipe::spawn_command(&scratch, command);
+    host.send(&hello("s"));
+    let hello = host.until_message("the host's own hello", |m| matches!(m, Message::Hello(_)));
+    let Message::Hello(hello) = hello else { unreachable!() };
+    assert_eq!(hello.role, Role::Host);
+    for id in [5, 6] {
+        host.send_payload(format!(r#"{{"type":"request","id":{id},"kind":"ui.status"}}"#).as_bytes());
+        let Message::Response(response) = host.until_message("an answer", |m| m.id() == id) else { panic!() };
+        let error = response.error.unwrap();
+        assert_eq!(error.code, codes::AGENT_UNAVAILABLE);
+        assert!(error.retryable);
+        assert!(error.message.contains("godwit-agent") && error.message.contains(".log"), "{}", error.message);
+    }
+    host.close_input();
+    assert!(host.wait_exit(SOON).success());
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_set_aside_by_name_and_never_deleted() {
+    let scratch = Scratch::new();
+    let browser = Browserish::open(&scratch);
+    let _ = browser.page("https://app.example", "app").post("/connect/windows/select-open-file-dialog/", json!({}));
+    processes::kill_hard(browser.status().pid);
+    drop(browser);
+    let state = scratch.home().join("state");
+    let database =
+        godwit_tests::scratch::files_below(&state).into_iter().find(|f| f.ends_with("db")).expect("sled's db");
+    let garbage = vec![0xA5; 100_000];
+    std::fs::write(&database, &garbage).unwrap();
+
+    let browser = Browserish::open(&scratch);
+    let notices = browser.status().notices.join("\n");
+    assert!(notices.contains("unreadable"), "the user is told the name: {notices}");
+    let kept = godwit_tests::scratch::files_below(&state)
+        .into_iter()
+        .any(|f| std::fs::read(f).is_ok_and(|bytes| bytes.starts_with(&garbage[..1000])));
+    assert!(kept, "what was there is still there");
+    let (status, _) =
+        browser.page("https://app.example", "app").post("/connect/windows/select-open-file-dialog/", json!({}));
+    assert_eq!(status, 200, "and Godwit works");
 }

@@ -179,3 +179,37 @@ fn activity_tokens_never_go_back_even_over_an_agents_kill() {
     let (_, body) = page.post("/connect/transfers/activity", json!({"iteration_token": 1_000_000_000}));
     assert_eq!(body["result_count"], json!(1), "a token from the future is taken as 0: {body}");
 }
+
+#[test]
+fn who_subscribes_gets_a_snapshot_and_then_events_without_a_gap() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    tree::file(&server.docroot().join("small"), MIB, 8);
+    let browser = Browserish::open(&scratch);
+    let snapshot = browser.ui("ui.subscribe", json!({})).unwrap();
+    let mut last = snapshot["seq"].as_u64().unwrap();
+    let page = browser.page(SITE, APP);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let uuid = page.start(&server.spec("receive", server.data.port(), json!({"paths": [{"source": "small"}]})));
+        page.wait_status(&uuid, "completed", LONG);
+        seen.push(uuid);
+    }
+    godwit_tests::until("the last event says completed", SOON, || {
+        let events = browser.events();
+        let news: Vec<_> = events.iter().filter(|e| e.topic == "transfers").collect();
+        let done = |uuid: &String| {
+            news.iter().any(|e| {
+                let changed = e.data["changed"].as_array().unwrap();
+                changed.iter().any(|t| t["uuid"] == json!(uuid) && t["status"] == "completed")
+            })
+        };
+        seen.iter().all(done).then_some(())
+    });
+    for event in browser.events().iter().filter(|e| e.topic == "transfers") {
+        assert_eq!(event.seq, last + 1, "no gap and no repetition");
+        last = event.seq;
+    }
+    let badge = browser.events().into_iter().rfind(|e| e.topic == "badge").unwrap();
+    assert_eq!(badge.data["active"], json!(0), "nothing runs any more");
+}
