@@ -5,8 +5,8 @@
 
 /** Sizes in CSS pixels. @type {Record<string, {width: number, height: number}>} */
 const SIZES = {
-  consent: { width: 520, height: 520 },
-  certificate: { width: 540, height: 540 },
+  consent: { width: 580, height: 520 },
+  certificate: { width: 580, height: 540 },
   picker: { width: 900, height: 640 },
   activity: { width: 760, height: 640 },
   about: { width: 460, height: 420 },

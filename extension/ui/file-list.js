@@ -4,7 +4,7 @@
 import { h, icon } from "./dom.js";
 import * as format from "./format.js";
 import { Selection } from "./selection.js";
-import { t } from "./text.js";
+import { language, t } from "./text.js";
 
 /** Rows a Page key moves by. */
 const PAGE = 10;
@@ -61,8 +61,8 @@ export class FileList {
         },
         icon(entry.folder ? "folder" : "file"),
         h("span", { class: "name" }, entry.name),
-        h("span", { class: "size" }, entry.folder ? "" : format.bytes(entry.size)),
-        h("span", { class: "date" }, format.date(entry.modified_ms)),
+        h("span", { class: "size" }, entry.folder ? "" : format.bytes(entry.size, language)),
+        h("span", { class: "date" }, format.date(entry.modified_ms, language)),
       ),
     );
     this.element.replaceChildren(...this.rows);

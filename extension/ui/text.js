@@ -7,10 +7,13 @@
  */
 export const t = (key, ...substitutions) => chrome.i18n.getMessage(key, substitutions);
 
+/** The language of the browser's own windows, for numbers and dates. */
+export const language = chrome.i18n.getUILanguage();
+
 /** Fills elements marked `data-t` (text), `data-t-label` (accessible name and tooltip) and `data-t-title` (page title). */
 export function localize() {
   const root = document.documentElement;
-  root.lang = chrome.i18n.getUILanguage();
+  root.lang = language;
   root.dir = t("@@bidi_dir");
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.getAttribute("data-t") ?? "");
   for (const element of document.querySelectorAll("[data-t-label]")) {

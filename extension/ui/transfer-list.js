@@ -5,7 +5,7 @@ import { ask, begin, on } from "./background.js";
 import { showConnection } from "./connection.js";
 import { byId, h, icon, ready } from "./dom.js";
 import * as format from "./format.js";
-import { t } from "./text.js";
+import { language, t } from "./text.js";
 
 /** Texts for the states of a transfer. */
 const STATES = /** @type {Record<string, string>} */ ({
@@ -143,11 +143,11 @@ function makeRow(first) {
       mark.dataset.icon = STATE_ICONS[status] ?? "";
       mark.replaceChildren(...(mark.dataset.icon ? [icon(mark.dataset.icon)] : []));
     }
-    set(state, running && status === "running" ? format.percent(share) : t(STATES[status] ?? "stateRunning"));
+    set(state, running && status === "running" ? format.percent(share, language) : t(STATES[status] ?? "stateRunning"));
     set(amount, amountOf(view));
-    set(files, view.files_expected > 1 ? t("filesLine", format.number(view.files_completed), format.number(view.files_expected)) : "");
-    set(rate, status === "running" ? format.rate(view.rate_kbps) : "");
-    set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left)) : "");
+    set(files, view.files_expected > 1 ? t("filesLine", format.number(view.files_completed, language), format.number(view.files_expected, language)) : "");
+    set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
+    set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
     const tell = view.error !== null && (status === "failed" || status === "willretry");
     set(error, tell ? (view.error?.message ?? "") : "");
     error.hidden = !tell;
@@ -160,8 +160,8 @@ function makeRow(first) {
 
 /** @param {TransferView} view */
 function amountOf({ status, bytes_written, bytes_expected }) {
-  if (status === "completed" || bytes_expected === 0) return format.bytes(bytes_written);
-  return t("amountOf", format.bytes(bytes_written), format.bytes(bytes_expected));
+  if (status === "completed" || bytes_expected === 0) return format.bytes(bytes_written, language);
+  return t("amountOf", format.bytes(bytes_written, language), format.bytes(bytes_expected, language));
 }
 
 /** @param {string} name @param {string} picture @param {string} key @param {string} uuid */
