@@ -11,16 +11,22 @@ const APP: &str = "an-unguessable-app-id-4711";
 const MIB: u64 = 1024 * 1024;
 /// 20 MiB at this rate take three minutes: nothing completes by itself.
 const CRAWL_KBPS: u64 = 1_000;
+/// 64 MiB at this rate take half a minute, and the first units are there after some seconds.
+const WALK_KBPS: u64 = 16_000;
 
 fn slow_download(server: &Server, page: &Page<'_>, name: &str) -> String {
+    download_at(server, page, name, 20 * MIB, CRAWL_KBPS)
+}
+
+fn download_at(server: &Server, page: &Page<'_>, name: &str, size: u64, kbps: u64) -> String {
     let source = server.docroot().join(name);
     if !source.exists() {
-        tree::file(&source, 20 * MIB, 8);
+        tree::file(&source, size, 8);
     }
     page.start(&server.spec(
         "receive",
         server.data.port(),
-        json!({"paths": [{"source": name}], "rate_policy": "fixed", "target_rate_kbps": CRAWL_KBPS}),
+        json!({"paths": [{"source": name}], "rate_policy": "fixed", "target_rate_kbps": kbps}),
     ))
 }
 
@@ -58,7 +64,7 @@ fn a_stopped_transfer_keeps_what_it_has_and_resume_completes_it() {
     let server = Server::start(&scratch, ServerOptions::default());
     let browser = Browserish::open(&scratch);
     let page = browser.page(SITE, APP);
-    let uuid = slow_download(&server, &page, "f");
+    let uuid = download_at(&server, &page, "f", 64 * MIB, WALK_KBPS);
     page.wait_status(&uuid, "running", SOON);
     let written = page.wait_written(&uuid, MIB, LONG);
     page.must("stop", &uuid);
@@ -71,7 +77,7 @@ fn a_stopped_transfer_keeps_what_it_has_and_resume_completes_it() {
     assert_eq!(status, 200, "{body}");
     page.must("resume", &uuid);
     let info = page.wait_status(&uuid, "completed", LONG);
-    assert_eq!(info["bytes_written"], json!(20 * MIB), "{info}");
+    assert_eq!(info["bytes_written"], json!(64 * MIB), "{info}");
     assert!(written >= MIB);
     tree::assert_same_file(&server.docroot().join("f"), &target);
 }
