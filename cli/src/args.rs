@@ -41,8 +41,9 @@ pub(crate) enum AgentCommand {
 /// is the copy's new name. With "/" at the end, or with several sources, the folder is made if it is missing.
 ///
 /// The password is read from GODWIT_PASSWORD, else asked for; a token from GODWIT_TOKEN. An interrupted copy continues
-/// where it stopped when the same command is given again. The exit code is 0 only if every file arrived and was
-/// verified, else the number of the error.
+/// where it stopped when the same command is given again (but a folder on its way to a new name has that name by then
+/// and would land inside: for what may take long, give DEST with "/" at the end). The exit code is 0 only if every file
+/// arrived and was verified, else the number of the error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CpArgs {

@@ -5,6 +5,7 @@
 //! name can slow that user by at most [`MAX_USER_WAIT`] and never shut him out. Memory is bounded: beyond
 //! [`MAX_ENTRIES`] the entries with the fewest points are forgotten.
 
+use crate::limits::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -63,18 +64,6 @@ impl Backoff {
     /// attacker elsewhere gains nothing from it.
     pub fn succeeded(&mut self, address: IpAddr) {
         self.addresses.remove(&network(address));
-    }
-}
-
-/// Addresses that one person commands at will count as one: the /64 of IPv6, the single address of IPv4.
-fn network(address: IpAddr) -> [u8; 16] {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => {
-            let mut octets = v6.octets();
-            octets[8..].fill(0);
-            octets
-        }
     }
 }
 

@@ -312,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_valid_with_every_line_turned_on() {
+        let example = include_str!("../example.toml");
+        settings(example, &[]).unwrap();
+        let on: String = example
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .filter(|line| !line.starts_with("certificate") && !line.starts_with("key"))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let settings = settings(&on, &[]).unwrap();
+        assert_eq!((settings.users.len(), settings.drain), (2, Duration::from_secs(30)));
+    }
+
+    #[test]
     fn a_wrong_value_is_told_with_its_key() {
         for (text, key) in [
             ("colour = 1", "colour"),

@@ -5,6 +5,19 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Addresses that one person commands at will count as one: the /64 of IPv6, the single address of IPv4.
+#[must_use]
+pub fn network(address: IpAddr) -> [u8; 16] {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => {
+            let mut octets = v6.octets();
+            octets[8..].fill(0);
+            octets
+        }
+    }
+}
+
 /// A counter with two limits. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub struct PerAddress(Arc<Inner>);
@@ -13,18 +26,18 @@ pub struct PerAddress(Arc<Inner>);
 struct Inner {
     total: usize,
     each: usize,
-    held: Mutex<HashMap<IpAddr, usize>>,
+    held: Mutex<HashMap<[u8; 16], usize>>,
 }
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
 pub struct Place {
     inner: Arc<Inner>,
-    address: IpAddr,
+    network: [u8; 16],
 }
 
 impl PerAddress {
-    /// At most `total` places, at most `each` of them for one address.
+    /// At most `total` places, at most `each` of them for one address (see [`network`]).
     #[must_use]
     pub fn new(total: usize, each: usize) -> Self {
         Self(Arc::new(Inner { total, each, held: Mutex::default() }))
@@ -33,20 +46,20 @@ impl PerAddress {
     /// A place for `address`, if there is one.
     #[must_use]
     pub fn enter(&self, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
+        let network = network(address);
         let mut held = self.0.held();
         let all: usize = held.values().sum();
-        let own = held.get(&address).copied().unwrap_or(0);
+        let own = held.get(&network).copied().unwrap_or(0);
         if all >= self.0.total || own >= self.0.each {
             return None;
         }
-        held.insert(address, own + 1);
-        Some(Place { inner: self.0.clone(), address })
+        held.insert(network, own + 1);
+        Some(Place { inner: self.0.clone(), network })
     }
 }
 
 impl Inner {
-    fn held(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<[u8; 16], usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,10 +67,10 @@ impl Inner {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.inner.held();
-        if let Some(count) = held.get_mut(&self.address) {
+        if let Some(count) = held.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&self.address);
+                held.remove(&self.network);
             }
         }
     }
