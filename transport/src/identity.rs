@@ -1,7 +1,15 @@
 //! Who the server is: fingerprints of certificates, and the client's check of the one presented.
 
 use crate::TransportError;
+use godwit_protocol::worker::{Failure, ServerIdentity};
+use godwit_protocol::{ErrorCode, wire};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
+use std::sync::{Arc, OnceLock};
 
 /// The name of a certificate: `SHA256:` and 64 lower-case hexadecimal digits of the hash of its DER form.
 #[must_use]
@@ -64,6 +72,133 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     (bits & ((1 << held) - 1) == 0).then_some(bytes)
+}
+
+/// What a client expects of the certificate, and what it saw.
+pub(crate) struct Identity {
+    /// For the connection.
+    pub(crate) tls: rustls::ClientConfig,
+    seen: Arc<OnceLock<String>>,
+    refused: Arc<OnceLock<()>>,
+}
+
+impl Identity {
+    /// By the fingerprint if one is given; else the pin; else the system's roots (reading them may block).
+    pub(crate) fn new(expected: &ServerIdentity) -> Result<Self, Failure> {
+        let broken = |e: &dyn std::fmt::Display| Failure::new(ErrorCode::Internal, e.to_string());
+        let provider = Arc::new(ring::default_provider());
+        let accept = match expected.fingerprint.as_ref().or(expected.pin.as_ref()) {
+            Some(text) => {
+                Accept::This(parse_fingerprint(text).map_err(|e| Failure::new(ErrorCode::Usage, e.to_string()))?)
+            }
+            None => Accept::Roots(system_roots(&provider)),
+        };
+        let (seen, refused) = (Arc::default(), Arc::default());
+        let verifier =
+            Verifier { accept, provider: provider.clone(), seen: Arc::clone(&seen), refused: Arc::clone(&refused) };
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|e| broken(&e))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![wire::ALPN.to_vec()];
+        Ok(Self { tls, seen, refused })
+    }
+
+    /// The fingerprint of the certificate that was presented.
+    pub(crate) fn seen(&self) -> Option<&str> {
+        self.seen.get().map(String::as_str)
+    }
+
+    /// The failure to report if the certificate was refused.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        self.refused.get()?;
+        Some(Failure { fingerprint: self.seen.get().cloned(), ..Failure::new(ErrorCode::Insecure, "") })
+    }
+}
+
+/// TLS settings of a server.
+pub(crate) fn server_tls(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<rustls::ServerConfig, TransportError> {
+    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)?;
+    tls.alpn_protocols = vec![wire::ALPN.to_vec()];
+    Ok(tls)
+}
+
+/// `None` if the system has no usable roots: then nothing is accepted.
+fn system_roots(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok()
+}
+
+#[derive(Debug)]
+enum Accept {
+    This([u8; 32]),
+    Roots(Option<Arc<WebPkiServerVerifier>>),
+}
+
+#[derive(Debug)]
+struct Verifier {
+    accept: Accept,
+    provider: Arc<CryptoProvider>,
+    seen: Arc<OnceLock<String>>,
+    refused: Arc<OnceLock<()>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let hash: [u8; 32] = Sha256::digest(end_entity).into();
+        let _ = self.seen.set(format_fingerprint(&hash));
+        let verdict = match &self.accept {
+            Accept::This(expected) if *expected == hash => Ok(ServerCertVerified::assertion()),
+            Accept::This(_) | Accept::Roots(None) => {
+                Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
+            Accept::Roots(Some(roots)) => {
+                roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+        };
+        verdict.inspect_err(|error| {
+            tracing::debug!(%error, "certificate refused");
+            let _ = self.refused.set(());
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 #[cfg(test)]

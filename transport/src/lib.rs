@@ -6,11 +6,37 @@
 //!
 //! **Must not know:** browsers, pages, queues, retries, users' preferences, how a server keeps its users.
 
+mod book;
 pub mod client;
+mod connect;
+mod control;
+mod disk;
+mod endpoint;
 pub mod error;
+mod failure;
+pub mod hash;
+mod holders;
 pub mod identity;
+mod intake;
+pub mod journal;
+mod land;
+mod meter;
+mod names;
+mod partial;
+mod plan;
+mod ranges;
+pub mod rate;
+mod read;
+mod receiver;
+mod report;
 pub mod root;
+mod scan;
+mod segment;
+mod sender;
+mod serve;
 pub mod server;
+mod state;
+mod watch;
 
 pub use error::TransportError;
 pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -7,16 +7,17 @@ use godwit_protocol::RelPath;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Folder handles kept open per root. More would only matter for trees with more folders in use at the same moment.
 const CACHED_FOLDERS: usize = 128;
-const BENEATH: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// An open folder beneath which everything stays. Cheap to clone.
@@ -153,6 +154,18 @@ impl Root {
         Ok(openat2(&folder, path.name(), flags, Mode::empty())?.into())
     }
 
+    /// As [`Root::open_file`], by a name as it stands on the disk (which need not be in normal form). The kernel keeps
+    /// it beneath, whatever it says.
+    pub(crate) fn open_file_raw(&self, path: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(openat2(&self.0.handle, path, flags, Mode::empty())?.into())
+    }
+
+    /// A handle of a folder by a name as it stands on the disk, not cached.
+    pub(crate) fn folder_raw(&self, path: &str) -> io::Result<OwnedFd> {
+        openat2(&self.0.handle, path, FOLDER, Mode::empty())
+    }
+
     /// Looks at an object without following a link at its end.
     pub fn stat(&self, path: &RelPath) -> io::Result<Metadata> {
         let folder = self.folder(path.parent().as_ref())?;
@@ -166,7 +179,10 @@ impl Root {
             Some(folder) => openat2(&self.0.handle, folder.as_str(), FOLDER, Mode::empty())?,
             None => openat2(&self.0.handle, ".", FOLDER, Mode::empty())?,
         };
-        list_handle(own.as_fd())
+        Ok(list_handle(own.as_fd())?
+            .into_iter()
+            .map(|name| name.into_string().map_err(|name| name.to_string_lossy().into_owned()))
+            .collect())
     }
 
     /// Gives a file another name; what is at the new name is replaced.
@@ -218,26 +234,17 @@ impl Cache {
 }
 
 /// The names in an open folder, sorted by bytes, without `.` and `..`.
-pub(crate) fn list_handle(folder: BorrowedFd<'_>) -> io::Result<Vec<Listed>> {
+pub(crate) fn list_handle(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push(match std::str::from_utf8(name) {
-                Ok(name) => Ok(name.to_owned()),
-                Err(_) => Err(String::from_utf8_lossy(name).into_owned()),
-            });
+            names.push(OsStr::from_bytes(name).to_owned());
         }
     }
-    names.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+    names.sort_unstable();
     Ok(names)
-}
-
-fn text(name: &Listed) -> &str {
-    match name {
-        Ok(name) | Err(name) => name,
-    }
 }
 
 /// RACE: `openat2` answers EAGAIN when a rename elsewhere might have mattered; trying again is what its manual says.

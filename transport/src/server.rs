@@ -2,15 +2,27 @@
 //! session. It knows nothing of how users, tokens and limits are kept.
 
 use crate::TransportError;
+use crate::endpoint::{endpoint, transport};
+use crate::holders::Holders;
+use crate::identity::server_tls;
+use crate::rate::Limits;
 use crate::root::Root;
+use crate::serve::{Sessions, serve};
 use async_trait::async_trait;
 use godwit_protocol::wire::SessionRequest;
 use godwit_protocol::worker::{Credential, Failure, RateSettings};
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::crypto::{self, CryptoError};
+use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// For the farewells after the drain.
+const FAREWELL: Duration = Duration::from_secs(4);
 
 /// Knows who may come in.
 #[async_trait]
@@ -55,6 +67,9 @@ pub struct ServerOptions {
     pub drain_timeout: Duration,
     /// A session in which nothing moves for so long ends with code 40. Default 60 s.
     pub stall_timeout: Duration,
+    /// Wait for the disk before a received file gets its final name. Default true; false is faster and loses recent
+    /// files at a power failure, never at a crash of the server.
+    pub fsync: bool,
     /// Version told in the hello. Default: this crate's.
     pub version: String,
 }
@@ -66,6 +81,7 @@ impl Default for ServerOptions {
             login_timeout: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(60),
+            fsync: true,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -73,7 +89,18 @@ impl Default for ServerOptions {
 
 /// A bound data server.
 pub struct DataServer {
+    endpoint: Endpoint,
     local: SocketAddr,
+    crypto: Arc<dyn crypto::ServerConfig>,
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of a server share.
+pub(crate) struct Shared {
+    pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) options: ServerOptions,
+    pub(crate) holders: Arc<Holders>,
+    pub(crate) sessions: Sessions,
 }
 
 impl DataServer {
@@ -85,8 +112,18 @@ impl DataServer {
         authority: Arc<dyn Authority>,
         options: ServerOptions,
     ) -> Result<Self, TransportError> {
-        let _ = (certificates, key, authority, options);
-        Ok(Self { local: addr })
+        // A restarted server with the same key recognises the packets of its predecessor's sessions and tells the
+        // clients at once that those are gone; else they would wait for the idle time.
+        let reset = ResetKey(blake3::derive_key("godwit 2026 QUIC stateless reset", key.secret_der()));
+        let tls = server_tls(certificates, key)?;
+        let crypto = QuicServerConfig::try_from(tls).map_err(|e| rustls::Error::General(e.to_string()))?;
+        let crypto: Arc<dyn crypto::ServerConfig> = Arc::new(crypto);
+        let config = server_config(&crypto, &Arc::new(Limits::new(RateSettings::default())));
+        let endpoint = endpoint(addr, EndpointConfig::new(Arc::new(reset)), Some(config))
+            .map_err(|source| TransportError::Bind { address: addr, source })?;
+        let local = endpoint.local_addr()?;
+        let shared = Arc::new(Shared { authority, options, holders: Arc::default(), sessions: Sessions::default() });
+        Ok(Self { endpoint, local, crypto, shared })
     }
 
     /// The address in use, with the real port.
@@ -98,6 +135,84 @@ impl DataServer {
     /// Serves until `shutdown` turns true (or its sender goes), then drains: no new sessions; running ones get
     /// [`ServerOptions::drain_timeout`], then code 39.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let _ = shutdown.wait_for(|stop| *stop).await;
+        let (abort, aborted) = watch::channel(false);
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => break,
+                incoming = self.endpoint.accept() => match incoming {
+                    Some(incoming) => self.admit(incoming, &mut sessions, &aborted),
+                    None => break,
+                },
+                Some(ended) = sessions.join_next() => report_panic(&ended),
+            }
+        }
+        self.endpoint.set_server_config(None);
+        tracing::info!(sessions = sessions.len(), "draining");
+        let drained = async { while sessions.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.shared.options.drain_timeout, drained).await.is_err() {
+            let _ = abort.send(true);
+            let ended = async { while sessions.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(FAREWELL, ended).await;
+        }
+        self.endpoint.close(0u32.into(), b"the server has stopped");
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
+    }
+
+    fn admit(&self, incoming: Incoming, sessions: &mut JoinSet<()>, aborted: &watch::Receiver<bool>) {
+        let most = self.shared.options.max_sessions;
+        if sessions.len() >= most {
+            tracing::warn!(peer = %incoming.remote_address(), "too many sessions");
+            incoming.refuse();
+            return;
+        }
+        // Half full, strangers must show that their address is their own before they cost anything.
+        if sessions.len() >= most / 2 && !incoming.remote_address_validated() && incoming.may_retry() {
+            let _ = incoming.retry();
+            return;
+        }
+        // Every connection has its own limits, before anybody knows whose it is.
+        let limits = Arc::new(Limits::new(RateSettings::default()));
+        match incoming.accept_with(Arc::new(server_config(&self.crypto, &limits))) {
+            Ok(connecting) => {
+                sessions.spawn(serve(self.shared.clone(), connecting, limits, aborted.clone()));
+            }
+            Err(error) => tracing::debug!(%error, "not accepted"),
+        }
+    }
+}
+
+fn server_config(crypto: &Arc<dyn crypto::ServerConfig>, limits: &Arc<Limits>) -> ServerConfig {
+    let mut config = ServerConfig::with_crypto(crypto.clone());
+    config.transport_config(transport(limits.clone()));
+    config
+}
+
+fn report_panic(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a session broke");
+    }
+}
+
+/// Key of stateless resets.
+struct ResetKey([u8; 32]);
+
+impl crypto::HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        let mac = blake3::keyed_hash(&self.0, data);
+        for (out, byte) in signature_out.iter_mut().zip(mac.as_bytes()) {
+            *out = *byte;
+        }
+    }
+
+    fn signature_len(&self) -> usize {
+        blake3::OUT_LEN
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let mac = blake3::keyed_hash(&self.0, data);
+        let given = <[u8; 32]>::try_from(signature).map_err(|_| CryptoError)?;
+        // Compared in constant time by blake3's own type.
+        if mac == blake3::Hash::from_bytes(given) { Ok(()) } else { Err(CryptoError) }
     }
 }

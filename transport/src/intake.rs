@@ -1,0 +1,209 @@
+//! Data streams: read unordered into one bounded buffer each, handed on when whole.
+
+use crate::failure::{from_connection, protocol};
+use crate::land::Landing;
+use crate::meter::add;
+use crate::state::Place;
+use bytes::Bytes;
+use godwit_protocol::ErrorCode;
+use godwit_protocol::wire::{HASH, MAX_SEGMENT, MAX_SEGMENT_UNITS, SEGMENT_HEAD, SegmentHead, UNIT};
+use godwit_protocol::worker::Failure;
+use quinn::{Connection, ReadError, RecvStream};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Segments that are verified and written at once.
+const WRITERS: usize = 8;
+/// Longest data stream there can be.
+const MOST: u64 = SEGMENT_HEAD as u64 + MAX_SEGMENT + (MAX_SEGMENT_UNITS * HASH) as u64;
+
+/// Accepts data streams until the session ends. `budget` is the content that may be in hand, in bytes.
+pub(crate) async fn run(connection: Connection, landing: Arc<Landing>, budget: u64) -> Result<(), Failure> {
+    let intake = Arc::new(Intake {
+        landing,
+        budget: Semaphore::new((budget.max(2 * MAX_SEGMENT) / UNIT) as usize),
+        writers: Semaphore::new(WRITERS),
+    });
+    let mut streams = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = connection.accept_uni() => match stream {
+                Ok(stream) => drop(streams.spawn(intake.clone().stream(stream))),
+                Err(e) => return Err(from_connection(&e)),
+            },
+            Some(ended) = streams.join_next() => match ended {
+                Ok(result) => result?,
+                Err(e) if e.is_panic() => return Err(Failure::new(ErrorCode::Internal, "a receiving task broke")),
+                Err(_) => {}
+            },
+        }
+    }
+}
+
+struct Intake {
+    landing: Arc<Landing>,
+    /// In units. A stream of our own sender needs one.
+    budget: Semaphore,
+    writers: Semaphore,
+}
+
+impl Intake {
+    async fn stream(self: Arc<Self>, mut stream: RecvStream) -> Result<(), Failure> {
+        let closed = || Failure::new(ErrorCode::Internal, "the session is over");
+        let mut permit = self.budget.acquire().await.map_err(|_| closed())?;
+        let mut gather = Gather::default();
+        loop {
+            let chunk = match stream.read_chunk(usize::MAX, false).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(ReadError::ConnectionLost(e)) => return Err(from_connection(&e)),
+                Err(_) => return Err(protocol("a data stream was given up")),
+            };
+            self.landing.meter.hear();
+            add(&self.landing.meter.bytes_received, chunk.bytes.len() as u64);
+            if let Some(head) = gather.take(chunk.offset, chunk.bytes)? {
+                let units = head.length.div_ceil(UNIT) as u32;
+                if units > 1 {
+                    // Give back before asking for more: nobody waits with something in hand.
+                    drop(permit);
+                    permit = self.budget.acquire_many(units).await.map_err(|_| closed())?;
+                }
+                let places = self.landing.table().layout(head);
+                gather.start(head, places.ok_or_else(|| protocol("content that nobody asked for"))?)?;
+            }
+        }
+        let (places, body, content) = gather.finish()?;
+        let turn = self.writers.acquire().await.map_err(|_| closed())?;
+        let landing = self.landing.clone();
+        let landed = tokio::task::spawn_blocking(move || {
+            let (data, trailer) = body.split_at(content);
+            landing.segment(places, data, trailer)
+        });
+        let landed = landed.await.map_err(|_| Failure::new(ErrorCode::Internal, "writing broke"))?;
+        drop((turn, permit));
+        landed
+    }
+}
+
+/// A segment on its way in, from chunks in any order. quinn hands out every byte of a stream once.
+#[derive(Default)]
+struct Gather {
+    /// What came before the head was whole.
+    early: Vec<(u64, Bytes)>,
+    came: u64,
+    head: Option<(SegmentHead, Vec<Place>)>,
+    body: Vec<u8>,
+}
+
+impl Gather {
+    /// Takes a chunk; returns the head when it has just become readable.
+    fn take(&mut self, offset: u64, bytes: Bytes) -> Result<Option<SegmentHead>, Failure> {
+        self.came += bytes.len() as u64;
+        if self.head.is_some() {
+            self.put(offset, &bytes)?;
+            return Ok(None);
+        }
+        if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > MOST) {
+            return Err(protocol("a data stream is too long"));
+        }
+        self.early.push((offset, bytes));
+        let mut head = [0; SEGMENT_HEAD];
+        let mut filled = 0;
+        for (offset, bytes) in self.early.iter().filter(|(offset, _)| *offset < SEGMENT_HEAD as u64) {
+            for (place, byte) in head.iter_mut().skip(*offset as usize).zip(bytes) {
+                *place = *byte;
+                filled += 1;
+            }
+        }
+        if filled < SEGMENT_HEAD {
+            return Ok(None);
+        }
+        SegmentHead::decode(&head).map(Some).ok_or_else(|| protocol("a segment has an impossible head"))
+    }
+
+    /// The head is known and what the segment holds.
+    fn start(&mut self, head: SegmentHead, places: Vec<Place>) -> Result<(), Failure> {
+        self.body = vec![0; head.length as usize + places.len() * HASH];
+        self.head = Some((head, places));
+        for (offset, bytes) in std::mem::take(&mut self.early) {
+            self.put(offset, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
+        let before = (SEGMENT_HEAD as u64).saturating_sub(offset).min(bytes.len() as u64) as usize;
+        bytes = bytes.get(before..).unwrap_or_default();
+        let at = (offset + before as u64).saturating_sub(SEGMENT_HEAD as u64) as usize;
+        let end = at.checked_add(bytes.len());
+        match end.and_then(|end| self.body.get_mut(at..end)) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => return Err(protocol("a data stream is longer than its head says")),
+        }
+        Ok(())
+    }
+
+    /// The whole: what it holds, content with trailer, and the length of the content.
+    fn finish(self) -> Result<(Vec<Place>, Vec<u8>, usize), Failure> {
+        match self.head {
+            Some((head, places)) if self.came == (SEGMENT_HEAD + self.body.len()) as u64 => {
+                Ok((places, self.body, head.length as usize))
+            }
+            _ => Err(protocol("a data stream is shorter than its head says")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn chunks_in_any_order_make_the_same_segment(
+            cuts in prop::collection::btree_set(1usize..616, 0..12),
+            seed in any::<u64>(),
+        ) {
+            let head = SegmentHead { offset: 9, length: 600 };
+            let content: Vec<u8> = (0..600).map(|n| (n * 7) as u8).collect();
+            let stream: Vec<u8> = head.encode().into_iter().chain(content.iter().copied()).collect();
+            let mut borders: Vec<usize> = cuts.into_iter().collect();
+            borders.insert(0, 0);
+            borders.push(stream.len());
+            let mut chunks: Vec<(u64, Bytes)> =
+                borders.windows(2).map(|w| (w[0] as u64, Bytes::copy_from_slice(&stream[w[0]..w[1]]))).collect();
+            chunks.sort_by_key(|(offset, _)| (offset + 1).wrapping_mul(seed | 1));
+            let mut gather = Gather::default();
+            for (offset, bytes) in chunks {
+                if let Some(read) = gather.take(offset, bytes).unwrap() {
+                    prop_assert_eq!(read, head);
+                    gather.start(read, Vec::new()).unwrap();
+                }
+            }
+            let (_, body, length) = gather.finish().unwrap();
+            prop_assert_eq!(length, 600);
+            prop_assert_eq!(body, content);
+        }
+    }
+
+    #[test]
+    fn too_much_and_too_little_are_refused() {
+        let head = SegmentHead { offset: 0, length: 4 };
+        let start = || {
+            let mut gather = Gather::default();
+            assert_eq!(gather.take(0, Bytes::copy_from_slice(&head.encode())).unwrap(), Some(head));
+            gather.start(head, Vec::new()).unwrap();
+            gather
+        };
+        assert!(start().finish().is_err());
+        assert!(start().take(18, Bytes::from_static(b"abc")).is_err());
+        assert!(Gather::default().take(MOST, Bytes::from_static(b"a")).is_err());
+        assert!(Gather::default().take(0, Bytes::from_static(&[0xff; 16])).is_err());
+        let mut whole = start();
+        whole.take(16, Bytes::from_static(b"abcd")).unwrap();
+        assert_eq!(whole.finish().unwrap().1, b"abcd");
+    }
+}

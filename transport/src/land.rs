@@ -1,0 +1,277 @@
+//! Where received content lands: verified, written by position, journalled, and given its final name in groups.
+//! Everything here may block.
+
+use crate::disk::{Temp, set_mtime};
+use crate::failure::{disk, protocol};
+use crate::hash::{Value, hex, unit_value};
+use crate::holders::{Holder, Holders};
+use crate::meter::{Meter, add};
+use crate::names::Names;
+use crate::partial::{Partial, Wish};
+use crate::root::Root;
+use crate::state::{Claim, FileState, Place, Table};
+use godwit_protocol::ErrorCode;
+use godwit_protocol::spec::{OverwritePolicy, ResumePolicy};
+use godwit_protocol::wire::{EntryKind, HASH, UNIT};
+use godwit_protocol::worker::{Failure, FileOutcome};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// After so many units of a file its data are brought to disk, so that the last sync is short.
+const SYNC_EVERY: u64 = 256;
+
+/// What a receiver does with files.
+#[derive(Clone)]
+pub(crate) struct Policies {
+    pub(crate) resume: ResumePolicy,
+    pub(crate) overwrite: OverwritePolicy,
+    pub(crate) preserve_times: bool,
+    pub(crate) fsync: bool,
+}
+
+/// What the disk side tells the session.
+pub(crate) enum Event {
+    /// Spans are wanted.
+    Ask(Vec<(u64, u64)>),
+    /// A file of the same size is there; its hash.
+    Compare(Arc<FileState>, String),
+    /// An entry has ended.
+    Ended(Ended),
+    /// The session cannot go on.
+    Fatal(Failure),
+}
+
+/// How an entry ended.
+pub(crate) struct Ended {
+    pub(crate) number: u64,
+    pub(crate) path: String,
+    pub(crate) kind: EntryKind,
+    pub(crate) size: u64,
+    pub(crate) outcome: FileOutcome,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) blake3: Option<String>,
+    pub(crate) resumed: u64,
+}
+
+/// A file whose content is complete and verified.
+pub(crate) enum Complete {
+    /// Of one unit, or empty.
+    Small(Arc<FileState>, Temp, Arc<OwnedFd>, Value),
+    /// Of several.
+    Large(Arc<FileState>, Arc<Partial>, Value),
+}
+
+/// The receiver's disk side.
+pub(crate) struct Landing {
+    pub(crate) root: Root,
+    pub(crate) policies: Policies,
+    pub(crate) names: Names,
+    pub(crate) holders: Arc<Holders>,
+    pub(crate) holder: Arc<Holder>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    pub(crate) complete: mpsc::Sender<Complete>,
+    pub(crate) table: Mutex<Table>,
+}
+
+impl Landing {
+    /// Verifies and stores what a segment brought.
+    pub(crate) fn segment(&self, places: Vec<Place>, content: &[u8], trailer: &[u8]) -> Result<(), Failure> {
+        for (place, value) in places.into_iter().zip(trailer.chunks_exact(HASH)) {
+            let claim = place.state.work().claim(place.unit);
+            match claim {
+                Claim::Wanted => {}
+                Claim::Late => continue,
+                Claim::Unasked => return Err(protocol("content that nobody asked for")),
+            }
+            let data = content.get(place.bytes.clone()).unwrap_or_default();
+            self.unit(&place.state, place.unit, data, value);
+            self.meter.worked();
+        }
+        Ok(())
+    }
+
+    fn unit(&self, state: &Arc<FileState>, unit: u64, data: &[u8], promised: &[u8]) {
+        let value = unit_value(state.size, unit, data);
+        if value != promised {
+            tracing::warn!(path = %state.path, unit, "a unit arrived damaged");
+            if state.work().repeat(unit) {
+                let _ = self.events.send(Event::Ask(vec![state.span(&(unit..unit + 1))]));
+            } else {
+                self.fail(state, Failure::new(ErrorCode::DiskRead, format!("{} arrives damaged", state.path)));
+            }
+            return;
+        }
+        add(&self.meter.bytes_transferred, data.len() as u64);
+        let stored =
+            if state.size <= UNIT { self.small(state, data, value) } else { self.large(state, unit, data, value) };
+        if let Err(e) = stored {
+            self.disk_failed(state, &e);
+        }
+    }
+
+    /// Stores a file of one unit, or an empty one.
+    pub(crate) fn small(&self, state: &Arc<FileState>, data: &[u8], value: Value) -> io::Result<()> {
+        let folder = self.root.folder(state.path.parent().as_ref())?;
+        let temp = Temp::new(folder.clone())?;
+        temp.file.write_all_at(data, 0)?;
+        if self.policies.preserve_times {
+            set_mtime(&temp.file, state.mtime_ns)?;
+        }
+        if state.work().close() {
+            let _ = self.complete.blocking_send(Complete::Small(state.clone(), temp, folder, value));
+        }
+        Ok(())
+    }
+
+    fn large(&self, state: &Arc<FileState>, unit: u64, data: &[u8], value: Value) -> io::Result<()> {
+        let partial = {
+            let mut work = state.work();
+            match &work.partial {
+                Some(partial) => partial.clone(),
+                None => {
+                    let folder = self.root.folder(state.path.parent().as_ref())?;
+                    let partial = Partial::create(&self.names, &self.wish(state, &folder))?;
+                    work.partial = Some(partial.clone());
+                    partial
+                }
+            }
+        };
+        partial.write_unit(unit, &value, data)?;
+        add(&self.meter.bytes_written, data.len() as u64);
+        if self.policies.fsync && unit % SYNC_EVERY == SYNC_EVERY - 1 {
+            partial.sync()?;
+        }
+        self.stored(state, &partial, unit, value);
+        Ok(())
+    }
+
+    /// A unit is verified and on its place; the last one completes the file.
+    pub(crate) fn stored(&self, state: &Arc<FileState>, partial: &Arc<Partial>, unit: u64, value: Value) {
+        let root = state.work().store(unit, value, state.units());
+        if let Some(root) = root {
+            let _ = self.complete.blocking_send(Complete::Large(state.clone(), partial.clone(), root));
+        }
+    }
+
+    /// What a partial file is made for.
+    pub(crate) fn wish<'a>(&'a self, state: &'a FileState, folder: &'a Arc<OwnedFd>) -> Wish<'a> {
+        Wish {
+            folder,
+            path: &state.path,
+            size: state.size,
+            mtime_ns: state.mtime_ns,
+            holders: &self.holders,
+            holder: &self.holder,
+        }
+    }
+
+    /// Gives a group of files their final names: data, name, folder, each step for all of them, then reports.
+    pub(crate) fn publish(&self, group: Vec<Complete>) {
+        let replace = self.policies.overwrite != OverwritePolicy::None;
+        let mut folders: Vec<Arc<OwnedFd>> = Vec::new();
+        let mut ended = Vec::new();
+        for complete in group {
+            let (state, folder, value, outcome) = match complete {
+                Complete::Small(state, temp, folder, value) => {
+                    let synced = if self.policies.fsync { temp.file.sync_all() } else { Ok(()) };
+                    let outcome = synced.and_then(|()| temp.publish(state.path.name(), replace));
+                    if outcome.is_ok() {
+                        add(&self.meter.bytes_written, state.size);
+                    }
+                    (state, folder, value, outcome)
+                }
+                Complete::Large(state, partial, value) => {
+                    let mtime_ns = self.policies.preserve_times.then_some(state.mtime_ns);
+                    let outcome = partial.publish(state.size, mtime_ns, self.policies.fsync, replace);
+                    (state, partial.folder().clone(), value, outcome)
+                }
+            };
+            self.meter.worked();
+            if outcome.is_ok() && !folders.iter().any(|f| f.as_raw_fd() == folder.as_raw_fd()) {
+                folders.push(folder);
+            }
+            ended.push((state, value, outcome));
+        }
+        let synced = if self.policies.fsync { folders.iter().try_for_each(sync_folder) } else { Ok(()) };
+        for (state, value, outcome) in ended {
+            match outcome.as_ref().and(synced.as_ref()) {
+                Ok(()) => self.ended(&state, FileOutcome::Completed, None, Some(hex(&value))),
+                Err(e) if is_fatal(e) => self.fatal(e, &state),
+                Err(e) => self.ended(&state, FileOutcome::Failed, Some(disk(e, true, state.path.as_str())), None),
+            }
+        }
+    }
+
+    /// A disk operation for an entry failed: alone, or with it the session, if all others would fare the same.
+    pub(crate) fn disk_failed(&self, state: &Arc<FileState>, error: &io::Error) {
+        if is_fatal(error) {
+            self.fatal(error, state);
+        } else {
+            self.fail(state, disk(error, true, state.path.as_str()));
+        }
+    }
+
+    fn fatal(&self, error: &io::Error, state: &FileState) {
+        let _ = self.events.send(Event::Fatal(disk(error, true, state.path.as_str())));
+    }
+
+    /// Ends an entry without its file. What there is of it stays for a later attempt.
+    pub(crate) fn fail(&self, state: &Arc<FileState>, failure: Failure) {
+        if state.work().close() {
+            self.ended(state, FileOutcome::Failed, Some(failure), None);
+        }
+    }
+
+    /// Ends an entry because the target has it.
+    pub(crate) fn skip(&self, state: &Arc<FileState>) {
+        if state.work().close() {
+            add(&self.meter.bytes_written, state.size);
+            self.ended(state, FileOutcome::Skipped, None, None);
+        }
+    }
+
+    /// The caller has closed the entry's state.
+    fn ended(&self, state: &Arc<FileState>, outcome: FileOutcome, failure: Option<Failure>, blake3: Option<String>) {
+        let (partial, resumed) = {
+            let mut work = state.work();
+            (work.partial.take(), work.resumed)
+        };
+        if let Some(partial) = partial {
+            self.names.forget(&partial);
+        }
+        self.names.release(&state.path);
+        self.table().end(state, outcome != FileOutcome::Failed);
+        let resumed = if outcome == FileOutcome::Skipped { state.size } else { resumed };
+        let _ = self.events.send(Event::Ended(Ended {
+            number: state.number,
+            path: state.path.as_str().to_owned(),
+            kind: EntryKind::File,
+            size: state.size,
+            outcome,
+            failure,
+            blake3,
+            resumed,
+        }));
+    }
+
+    /// Entries that have not ended.
+    pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sync_folder(folder: &Arc<OwnedFd>) -> io::Result<()> {
+    match rustix::fs::fsync(folder) {
+        // Some file systems cannot sync a folder; they have no journal of names to wait for either.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn is_fatal(error: &io::Error) -> bool {
+    matches!(ErrorCode::from_io(error, true), ErrorCode::NoSpace | ErrorCode::ReadOnlyFilesystem)
+}

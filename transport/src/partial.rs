@@ -1,0 +1,361 @@
+//! A large file on its way: the partial file, its journal, their names and the lock that keeps it to one session.
+//!
+//! A file called `NAME.partial` is ours only if a journal beside it names its device and inode; a user's own file of
+//! that name, or a copy of ours, is never touched: then the next choice of names is taken.
+
+use crate::disk::{FILE_MODE, link, rename, set_mtime};
+use crate::hash::{Value, unit_count, unit_len, unit_value};
+use crate::holders::{Holder, Holders};
+use crate::journal::{HEAD, Head, RECORD, decode_record, encode_record};
+use crate::names::{Names, Suffixes, Use};
+use crate::ranges::RangeSet;
+use crate::root::{Kind, Metadata};
+use godwit_protocol::RelPath;
+use godwit_protocol::wire::UNIT;
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, statat, unlinkat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Choices of names tried for a new file.
+const NEW_CHOICES: u32 = 64;
+/// Choices of names looked through for an old one.
+const OLD_CHOICES: u32 = 8;
+const OPEN: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+
+/// See the module.
+pub(crate) struct Partial {
+    folder: Arc<OwnedFd>,
+    path: RelPath,
+    file: File,
+    journal: File,
+    id: (u64, u64),
+    placed: Mutex<Placed>,
+    holders: Arc<Holders>,
+}
+
+struct Placed {
+    partial: String,
+    journal: String,
+    journal_end: u64,
+}
+
+/// The source as the manifest announced it, and where it shall go.
+pub(crate) struct Wish<'a> {
+    /// The target's folder.
+    pub(crate) folder: &'a Arc<OwnedFd>,
+    /// The target.
+    pub(crate) path: &'a RelPath,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Modification time.
+    pub(crate) mtime_ns: i64,
+    /// Who else is writing, and who we are.
+    pub(crate) holders: &'a Arc<Holders>,
+    /// This session.
+    pub(crate) holder: &'a Arc<Holder>,
+}
+
+/// What was found beside a target.
+pub(crate) enum Found {
+    /// Nothing of ours.
+    Nothing,
+    /// An earlier attempt's; content from the journal may count.
+    Resumable(Arc<Partial>),
+    /// Another session writes it now.
+    Busy((u64, u64)),
+}
+
+impl Partial {
+    /// Makes a new one under the first free choice of names.
+    pub(crate) fn create(names: &Names, wish: &Wish<'_>) -> io::Result<Arc<Self>> {
+        let mut used = names.lock();
+        for turn in 1..=NEW_CHOICES {
+            let (partial, journal) = names.suffixes.names(wish.path.name(), turn);
+            let keys = [key(wish.path, &partial), key(wish.path, &journal)];
+            if keys.iter().any(|k| used.contains_key(k)) {
+                continue;
+            }
+            let mut head = Head { size: wish.size, mtime_ns: wish.mtime_ns, partial: (0, 0) };
+            let journal_file = match new_journal(wish.folder, &journal, &head) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            };
+            let flags = OPEN | OFlags::CREATE | OFlags::EXCL;
+            let file: File = match openat(wish.folder, partial.as_str(), flags, FILE_MODE) {
+                Ok(file) => file.into(),
+                Err(e) => {
+                    let _ = unlinkat(wish.folder, journal.as_str(), AtFlags::empty());
+                    if e == Errno::EXIST {
+                        continue;
+                    }
+                    return Err(e.into());
+                }
+            };
+            head.partial = Metadata::of(&file)?.id;
+            journal_file.write_all_at(&head.encode(), 0)?;
+            let placed = Placed { partial, journal, journal_end: HEAD as u64 };
+            return Ok(Self::register(wish, file, journal_file, head.partial, placed, &mut used));
+        }
+        Err(Errno::EXIST.into())
+    }
+
+    /// Looks for one that an earlier attempt left. Without `keep`, or if the source has changed since, it is emptied
+    /// and used again.
+    pub(crate) fn find(names: &Names, wish: &Wish<'_>, keep: bool) -> io::Result<Found> {
+        for turn in 1..=OLD_CHOICES {
+            let (partial, journal) = names.suffixes.names(wish.path.name(), turn);
+            let Some((journal_file, head)) = open_journal(wish.folder, &journal)? else { continue };
+            if flock(&journal_file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                return Ok(Found::Busy(head.partial));
+            }
+            // RACE: the one who held the lock may have finished and removed the journal before we got it.
+            if !is_at(wish.folder, &journal, &journal_file) {
+                continue;
+            }
+            let file: File = match openat(wish.folder, partial.as_str(), OPEN, Mode::empty()) {
+                Ok(file) => file.into(),
+                Err(Errno::NOENT) => {
+                    // Finished or removed by hand; only the journal is left.
+                    let _ = unlinkat(wish.folder, journal.as_str(), AtFlags::empty());
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let found = Metadata::of(&file)?;
+            let unfinished_making = head.partial == (0, 0) && found.size == 0;
+            if found.kind != Kind::File || (head.partial != found.id && !unfinished_making) {
+                continue;
+            }
+            let mut journal_end = Metadata::of(&journal_file)?.size.max(HEAD as u64);
+            journal_end -= (journal_end - HEAD as u64) % RECORD as u64;
+            let fresh = Head { size: wish.size, mtime_ns: wish.mtime_ns, partial: found.id };
+            if !keep || head != fresh {
+                journal_file.set_len(HEAD as u64)?;
+                file.set_len(0)?;
+                journal_file.write_all_at(&fresh.encode(), 0)?;
+                journal_end = HEAD as u64;
+            }
+            let mut used = names.lock();
+            let taken = [&partial, &journal].iter().any(|n| used.contains_key(&key(wish.path, n)));
+            let placed = Placed { partial, journal, journal_end };
+            let this = Self::register(wish, file, journal_file, found.id, placed, &mut used);
+            if taken {
+                this.rehome(&names.suffixes, &mut used)?;
+            }
+            return Ok(Found::Resumable(this));
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn register(
+        wish: &Wish<'_>,
+        file: File,
+        journal: File,
+        id: (u64, u64),
+        placed: Placed,
+        used: &mut HashMap<String, Use>,
+    ) -> Arc<Self> {
+        let keys = [key(wish.path, &placed.partial), key(wish.path, &placed.journal)];
+        let this = Arc::new(Self {
+            folder: wish.folder.clone(),
+            path: wish.path.clone(),
+            file,
+            journal,
+            id,
+            placed: Mutex::new(placed),
+            holders: wish.holders.clone(),
+        });
+        wish.holders.enter(id, wish.holder);
+        for key in keys {
+            // A final name stays registered as such; `find` moves away from it.
+            used.entry(key).or_insert_with(|| Use::Transit(this.clone()));
+        }
+        this
+    }
+
+    /// Moves to other names, because somebody's final name is the present one.
+    pub(crate) fn rehome(self: &Arc<Self>, suffixes: &Suffixes, used: &mut HashMap<String, Use>) -> io::Result<()> {
+        let mut placed = self.placed();
+        for turn in 1..=NEW_CHOICES {
+            let (partial, journal) = suffixes.names(self.path.name(), turn);
+            let keys = [key(&self.path, &partial), key(&self.path, &journal)];
+            if keys.iter().any(|k| used.contains_key(k)) {
+                continue;
+            }
+            match rename(&self.folder, &placed.journal, &journal, false) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            if let Err(e) = rename(&self.folder, &placed.partial, &partial, false) {
+                rename(&self.folder, &journal, &placed.journal, false)?;
+                if e.kind() == io::ErrorKind::AlreadyExists {
+                    continue;
+                }
+                return Err(e);
+            }
+            used.retain(|_, u| !matches!(u, Use::Transit(p) if Arc::ptr_eq(p, self)));
+            for key in keys {
+                used.insert(key, Use::Transit(self.clone()));
+            }
+            (placed.partial, placed.journal) = (partial, journal);
+            return Ok(());
+        }
+        Err(Errno::EXIST.into())
+    }
+
+    /// Which units the journal tells of, without a look at the data.
+    pub(crate) fn journalled(&self, size: u64) -> io::Result<RangeSet> {
+        let mut units = RangeSet::default();
+        self.each_record(|unit, _| {
+            if unit < unit_count(size) {
+                units.insert(unit..unit + 1);
+            }
+            Ok(())
+        })?;
+        Ok(units)
+    }
+
+    /// Reads those units of `told` that the journal tells of and hands on those whose content still has its value. A
+    /// unit may have several records; the first that fits counts. Units outside `told` may be written meanwhile.
+    pub(crate) fn verified(
+        &self,
+        size: u64,
+        told: &RangeSet,
+        mut each: impl FnMut(u64, Value) -> io::Result<()>,
+    ) -> io::Result<RangeSet> {
+        let mut sound = RangeSet::default();
+        let mut buffer = Vec::new();
+        self.each_record(|unit, value| {
+            if !told.contains(unit) || sound.contains(unit) {
+                return Ok(());
+            }
+            buffer.resize(unit_len(size, unit) as usize, 0);
+            match self.file.read_exact_at(&mut buffer, unit * UNIT) {
+                Ok(()) if unit_value(size, unit, &buffer) == value => {
+                    sound.insert(unit..unit + 1);
+                    each(unit, value)
+                }
+                // Shorter than the journal says, or a bad sector: the unit is asked for again.
+                Ok(()) | Err(_) => Ok(()),
+            }
+        })?;
+        Ok(sound)
+    }
+
+    fn each_record(&self, mut each: impl FnMut(u64, Value) -> io::Result<()>) -> io::Result<()> {
+        let end = self.placed().journal_end;
+        let mut at = HEAD as u64;
+        let mut block = vec![0; RECORD * 1024];
+        while at < end {
+            let len = block.len().min((end - at) as usize);
+            let Some(part) = block.get_mut(..len) else { break };
+            self.journal.read_exact_at(part, at)?;
+            for (unit, value) in part.chunks_exact(RECORD).filter_map(decode_record) {
+                each(unit, value)?;
+            }
+            at += len as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes a verified unit and notes it in the journal.
+    pub(crate) fn write_unit(&self, unit: u64, value: &Value, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, unit * UNIT)?;
+        let mut placed = self.placed();
+        self.journal.write_all_at(&encode_record(unit, value), placed.journal_end)?;
+        placed.journal_end += RECORD as u64;
+        Ok(())
+    }
+
+    /// Brings data and journal to the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.journal.sync_data()
+    }
+
+    /// Everything is there and verified: time, sync, final name. The journal goes last; left behind by a kill it is
+    /// removed when the next attempt meets it.
+    pub(crate) fn publish(&self, size: u64, mtime_ns: Option<i64>, sync: bool, replace: bool) -> io::Result<()> {
+        self.file.set_len(size)?;
+        if let Some(mtime_ns) = mtime_ns {
+            set_mtime(&self.file, mtime_ns)?;
+        }
+        if sync {
+            self.file.sync_all()?;
+        }
+        let placed = self.placed();
+        // RACE: between this look and the rename somebody else could put his file under our name; two programs would
+        // have to use a `.partial` name of ours within the same microseconds.
+        if !is_at(&self.folder, &placed.partial, &self.file) {
+            return Err(io::Error::other("the partial file was moved or replaced by somebody else"));
+        }
+        rename(&self.folder, &placed.partial, self.path.name(), replace)?;
+        let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
+        Ok(())
+    }
+
+    /// Folder of the target.
+    pub(crate) fn folder(&self) -> &Arc<OwnedFd> {
+        &self.folder
+    }
+
+    fn placed(&self) -> MutexGuard<'_, Placed> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.holders.leave(self.id);
+    }
+}
+
+/// Key of a sibling of `path` in the register of names.
+fn key(path: &RelPath, name: &str) -> String {
+    match path.as_str().rsplit_once('/') {
+        Some((parent, _)) => format!("{parent}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+fn is_at(folder: &OwnedFd, name: &str, file: &File) -> bool {
+    let here = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Metadata::from);
+    matches!((here, Metadata::of(file)), (Ok(a), Ok(b)) if a.id == b.id)
+}
+
+/// A journal appears with its head in it and locked, so that nobody ever meets half of one.
+fn new_journal(folder: &Arc<OwnedFd>, name: &str, head: &Head) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let (file, nameless): (File, bool) = match openat(folder, ".", flags, FILE_MODE) {
+        Ok(file) => (file.into(), true),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+            (openat(folder, name, OPEN | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?.into(), false)
+        }
+        Err(e) => return Err(e.into()),
+    };
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    file.write_all_at(&head.encode(), 0)?;
+    if nameless {
+        link(&file, folder, name)?;
+    }
+    Ok(file)
+}
+
+/// Opens a journal; `None` if there is none or it is not one of ours.
+fn open_journal(folder: &OwnedFd, name: &str) -> io::Result<Option<(File, Head)>> {
+    let file: File = match openat(folder, name, OPEN, Mode::empty()) {
+        Ok(file) => file.into(),
+        Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::ACCESS | Errno::NXIO) => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let mut head = [0; HEAD];
+    if Metadata::of(&file)?.kind != Kind::File || file.read_exact_at(&mut head, 0).is_err() {
+        return Ok(None);
+    }
+    Ok(Head::decode(&head).map(|head| (file, head)))
+}

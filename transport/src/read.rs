@@ -1,0 +1,165 @@
+//! Reading and hashing what goes into a segment. Runs where blocking is allowed.
+
+use crate::book::{Part, Slot};
+use crate::failure::disk;
+use crate::hash::{Value, unit_value};
+use crate::meter::Meter;
+use crate::root::{Kind, Metadata, Root};
+use crate::scan::Source;
+use bytes::Bytes;
+use godwit_protocol::ErrorCode;
+use godwit_protocol::wire::{HASH, UNIT};
+use godwit_protocol::worker::Failure;
+use rustix::fs::{Mode, OFlags};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Open files of several units that are kept open between reads.
+const KEPT_OPEN: usize = 32;
+
+/// Content that follows itself without a gap, with the values of its units.
+pub(crate) struct Run {
+    /// Start in the virtual space.
+    pub(crate) offset: u64,
+    /// The bytes.
+    pub(crate) content: Bytes,
+    /// 32 bytes for every unit.
+    pub(crate) trailer: Bytes,
+}
+
+/// Opens, keeps open, reads.
+pub(crate) struct Reader {
+    root: Option<Root>,
+    kept: Mutex<VecDeque<(u64, Arc<File>)>>,
+}
+
+impl Reader {
+    pub(crate) fn new(root: Option<Root>) -> Self {
+        Self { root, kept: Mutex::default() }
+    }
+
+    /// Reads a segment. Pieces that cannot be read split it; they come back with the reason.
+    pub(crate) fn segment(&self, parts: Vec<Part>) -> (Vec<Run>, Vec<(Arc<Slot>, Failure)>) {
+        let (mut runs, mut failures) = (Vec::new(), Vec::new());
+        let mut run = Growing::default();
+        let mut left: u64 = parts.iter().map(|(_, piece)| piece.len()).sum();
+        for (slot, piece) in parts {
+            let len = piece.len();
+            if run.content.is_empty() {
+                run =
+                    Growing { offset: piece.start(), content: Vec::with_capacity(left as usize), trailer: Vec::new() };
+            }
+            left -= len;
+            let begin = run.content.len();
+            let outcome = if slot.dead.load(Ordering::Relaxed) {
+                Err(None)
+            } else {
+                self.piece(&slot, piece.unit, len, &mut run.content).map_err(Some)
+            };
+            match outcome {
+                Ok(value) => run.trailer.extend_from_slice(&value),
+                Err(failure) => {
+                    run.content.truncate(begin);
+                    runs.extend(std::mem::take(&mut run).finish());
+                    failures.extend(failure.map(|failure| (slot, failure)));
+                }
+            }
+        }
+        runs.extend(run.finish());
+        (runs, failures)
+    }
+
+    fn piece(&self, slot: &Slot, unit: u64, len: u64, content: &mut Vec<u8>) -> Result<Value, Failure> {
+        let file = self.open(slot)?;
+        let begin = content.len();
+        content.resize(begin + len as usize, 0);
+        let target = content.get_mut(begin..).unwrap_or_default();
+        let read = file.read_exact_at(target, unit * UNIT);
+        unchanged(slot, &file)?;
+        match read {
+            Ok(()) => Ok(unit_value(slot.size, unit, target)),
+            Err(e) => Err(disk(&e, false, slot.path.as_str())),
+        }
+    }
+
+    /// BLAKE3 of a whole source.
+    pub(crate) fn hash(&self, slot: &Slot, meter: &Meter) -> Result<Value, Failure> {
+        let file = self.open(slot)?;
+        let value = hash_file(&file, slot.size, meter).map_err(|e| disk(&e, false, slot.path.as_str()))?;
+        unchanged(slot, &file)?;
+        Ok(value)
+    }
+
+    fn open(&self, slot: &Slot) -> Result<Arc<File>, Failure> {
+        let several = slot.size > UNIT;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if several && let Some((_, file)) = kept.iter().find(|(number, _)| *number == slot.number) {
+            return Ok(file.clone());
+        }
+        drop(kept);
+        let file = match (&slot.source, &self.root) {
+            (Source::Local(path), _) => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+                rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(io::Error::from)
+            }
+            (Source::Beneath(path), Some(root)) => root.open_file_raw(path),
+            (Source::Beneath(_), None) => Err(io::ErrorKind::NotFound.into()),
+        };
+        let file = Arc::new(file.map_err(|e| disk(&e, false, slot.path.as_str()))?);
+        unchanged(slot, &file)?;
+        if several {
+            kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push_back((slot.number, file.clone()));
+            if kept.len() > KEPT_OPEN {
+                kept.pop_front();
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// BLAKE3 of the first `size` bytes of a file, with signs of life on the way.
+pub(crate) fn hash_file(file: &File, size: u64, meter: &Meter) -> io::Result<Value> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; UNIT.min(size) as usize];
+    let mut at = 0;
+    while at < size {
+        let len = UNIT.min(size - at) as usize;
+        let part = buffer.get_mut(..len).unwrap_or_default();
+        file.read_exact_at(part, at)?;
+        hasher.update(part);
+        at += len as u64;
+        meter.worked();
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+fn unchanged(slot: &Slot, file: &File) -> Result<(), Failure> {
+    let now = Metadata::of(file).map_err(|e| disk(&e, false, slot.path.as_str()))?;
+    if now.kind != Kind::File || now.size != slot.size || now.mtime_ns != slot.mtime_ns {
+        return Err(Failure::new(ErrorCode::DiskRead, format!("{} changed while it was being sent", slot.path)));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Growing {
+    offset: u64,
+    content: Vec<u8>,
+    trailer: Vec<u8>,
+}
+
+impl Growing {
+    fn finish(self) -> Option<Run> {
+        debug_assert!(self.trailer.len() % HASH == 0);
+        (!self.content.is_empty()).then(|| Run {
+            offset: self.offset,
+            content: self.content.into(),
+            trailer: self.trailer.into(),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Telling the caller what became of files, and counting it.
+
+use crate::meter::{Meter, add};
+use godwit_protocol::ErrorCode;
+use godwit_protocol::wire::{EntryKind, SessionResult};
+use godwit_protocol::worker::{Failure, FileOutcome, FileReport, Report};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::mpsc;
+
+/// Where file reports go: to the agent on a client, to the log on a server.
+#[derive(Clone, Default)]
+pub(crate) struct Reports {
+    to: Option<mpsc::Sender<Report>>,
+    first: Arc<OnceLock<Failure>>,
+}
+
+impl Reports {
+    pub(crate) fn to(caller: mpsc::Sender<Report>) -> Self {
+        Self { to: Some(caller), first: Arc::default() }
+    }
+
+    /// Tells how a file ended. A caller that has gone hears nothing; his closed command channel ends the session.
+    pub(crate) async fn file(&self, report: FileReport) {
+        tracing::debug!(path = report.path, outcome = ?report.outcome, "file");
+        if let Some(error) = &report.error {
+            let _ = self.first.set(error.clone());
+        }
+        if let Some(to) = &self.to {
+            let _ = to.send(Report::File(report)).await;
+        }
+    }
+
+    /// The session's result as one answer: success only if nothing failed.
+    pub(crate) fn verdict(&self, result: &SessionResult) -> Result<(), Failure> {
+        let arrived = result.completed + result.skipped;
+        match (result.failed, self.first.get()) {
+            (0, _) => Ok(()),
+            (1, Some(first)) if arrived == 0 => Err(first.clone()),
+            (failed, first) => {
+                let first = first.map_or_else(String::new, |f| format!("; the first: {f}"));
+                let all = arrived + failed;
+                Err(Failure::new(ErrorCode::SomeFilesFailed, format!("{failed} of {all}{first}")))
+            }
+        }
+    }
+}
+
+/// Counts the end of an entry. Folders count only when they fail.
+pub(crate) fn count(meter: &Meter, kind: EntryKind, outcome: FileOutcome) {
+    match (outcome, kind) {
+        (FileOutcome::Failed, _) => add(&meter.files_failed, 1),
+        (_, EntryKind::Folder) => {}
+        (FileOutcome::Completed, _) => add(&meter.files_completed, 1),
+        (FileOutcome::Skipped, _) => {
+            add(&meter.files_completed, 1);
+            add(&meter.files_skipped, 1);
+        }
+    }
+}

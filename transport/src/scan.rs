@@ -1,0 +1,360 @@
+//! Walking the sources: one entry after the other, in a fixed order, without holding a tree in memory.
+//!
+//! A user's own files are read with the user's eyes: links are followed. On a server nobody's links are.
+
+use crate::failure::disk;
+use crate::root::{Kind, Metadata, Root, list_handle};
+use godwit_protocol::path::PathError;
+use godwit_protocol::wire::{Entry, EntryKind, FileResult, RemotePath};
+use godwit_protocol::worker::{Failure, FileOutcome, PathPair};
+use godwit_protocol::{ErrorCode, RelPath};
+use rustix::fs::{AtFlags, statat};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where a sender takes files from.
+pub(crate) enum Origin {
+    /// Absolute paths of this machine, opened with the process's own rights.
+    Local(Vec<PathPair>),
+    /// Paths beneath a root.
+    Beneath(Root, Vec<RemotePath>),
+}
+
+/// How to open an entry's content.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// By its path.
+    Local(PathBuf),
+    /// By its name on disk, relative to the root.
+    Beneath(String),
+}
+
+/// What a step of the scanner found.
+pub(crate) enum Scanned {
+    /// An entry of the manifest.
+    Entry(Entry, Source),
+    /// A source that cannot become one.
+    Failed(FileResult),
+}
+
+/// See the module. Call [`Scanner::next`] where blocking is allowed.
+pub(crate) struct Scanner {
+    root: Option<Root>,
+    sources: VecDeque<(String, Option<String>)>,
+    levels: Vec<Level>,
+}
+
+/// A folder that is being walked.
+struct Level {
+    names: std::vec::IntoIter<OsString>,
+    place: Place,
+    /// Absent for the root itself, whose children stand at the top.
+    target: Option<RelPath>,
+    id: (u64, u64),
+}
+
+enum Place {
+    Local(PathBuf),
+    Beneath(OwnedFd, String),
+}
+
+impl Scanner {
+    pub(crate) fn new(origin: Origin) -> Self {
+        let (root, sources) = match origin {
+            Origin::Local(pairs) => (None, pairs.into_iter().map(|p| (p.source, p.destination)).collect()),
+            Origin::Beneath(root, paths) => {
+                (Some(root), paths.into_iter().map(|p| (p.source, p.destination)).collect())
+            }
+        };
+        Self { root, sources, levels: Vec::new() }
+    }
+
+    /// The root sources lie beneath, if there is one.
+    pub(crate) fn root(&self) -> Option<Root> {
+        self.root.clone()
+    }
+
+    /// The next find; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<Scanned> {
+        loop {
+            let found = match self.levels.last_mut() {
+                Some(level) => match level.names.next() {
+                    Some(name) => self.child(name),
+                    None => {
+                        self.levels.pop();
+                        continue;
+                    }
+                },
+                None => {
+                    let (source, destination) = self.sources.pop_front()?;
+                    let top = match self.root.clone() {
+                        None => self.top_local(Path::new(&source), destination.as_deref()),
+                        Some(root) => self.top_beneath(&root, &source, destination.as_deref()),
+                    };
+                    top.map_err(|failure| failed(source, failure))
+                }
+            };
+            match found {
+                Ok(Some(entry)) => return Some(entry),
+                Ok(None) => {}
+                Err(failed) => return Some(Scanned::Failed(failed)),
+            }
+        }
+    }
+
+    fn top_local(&mut self, source: &Path, destination: Option<&str>) -> Result<Option<Scanned>, Failure> {
+        if !source.is_absolute() {
+            return Err(Failure::new(ErrorCode::BadPath, "the source is not an absolute path"));
+        }
+        let target = match destination {
+            Some(destination) => target(destination)?,
+            None => {
+                let name = source.file_name().ok_or_else(|| Failure::new(ErrorCode::BadPath, "it has no name"))?;
+                target(name.to_str().ok_or_else(not_utf8)?)?
+            }
+        };
+        self.local(source.to_owned(), target)
+    }
+
+    fn top_beneath(
+        &mut self,
+        root: &Root,
+        source: &str,
+        destination: Option<&str>,
+    ) -> Result<Option<Scanned>, Failure> {
+        let source = source.trim_matches('/');
+        let destination = destination.map(target).transpose()?;
+        if source.is_empty() || source == "." {
+            let folder = root.folder_raw(".").map_err(|e| disk(&e, false, "the root"))?;
+            if let Some(destination) = destination {
+                return self.enter_beneath(folder, String::new(), Some(destination));
+            }
+            return self.enter_beneath(folder, String::new(), None).map(|_| None);
+        }
+        let path: RelPath = source.parse().map_err(|e: PathError| Failure::new(ErrorCode::BadPath, e.to_string()))?;
+        let target = match destination {
+            Some(destination) => destination,
+            None => target(path.name())?,
+        };
+        let (parent, name) = path.as_str().rsplit_once('/').unwrap_or((".", path.as_str()));
+        let folder = root.folder_raw(parent).map_err(|e| disk(&e, false, path.as_str()))?;
+        let found = self.beneath(root, &folder, name, path.as_str().to_owned(), target)?;
+        match found {
+            // A link inside a folder is passed over; one that was asked for by name is an error.
+            None => Err(Failure::new(ErrorCode::NotRegular, "it is a link")),
+            found => Ok(found),
+        }
+    }
+
+    /// A name in the folder on top of the stack.
+    fn child(&mut self, name: OsString) -> Result<Option<Scanned>, FileResult> {
+        let Some(level) = self.levels.last() else { return Ok(None) };
+        let shown = match &level.target {
+            Some(target) => format!("{target}/{}", name.to_string_lossy()),
+            None => name.to_string_lossy().into_owned(),
+        };
+        let target = match name.to_str() {
+            None => Err(not_utf8()),
+            Some(name) => name.parse::<RelPath>().map_err(path_failure).and_then(|name| match &level.target {
+                Some(folder) => folder.join(&name).map_err(path_failure),
+                None => Ok(name),
+            }),
+        };
+        let target = target.map_err(|failure| failed(shown.clone(), failure))?;
+        let found = match &level.place {
+            Place::Local(folder) => {
+                let path = folder.join(&name);
+                self.local(path, target)
+            }
+            Place::Beneath(folder, path) => {
+                let name = name.to_string_lossy();
+                let path = if path.is_empty() { name.clone().into_owned() } else { format!("{path}/{name}") };
+                match (folder.try_clone(), self.root.clone()) {
+                    (Ok(folder), Some(root)) => self.beneath(&root, &folder, &name, path, target),
+                    (Err(e), _) => Err(disk(&e, false, &path)),
+                    (_, None) => Ok(None),
+                }
+            }
+        };
+        found.map_err(|failure| failed(shown, failure))
+    }
+
+    fn local(&mut self, path: PathBuf, target: RelPath) -> Result<Option<Scanned>, Failure> {
+        let name = |e: io::Error| disk(&e, false, &path.display().to_string());
+        let found = std::fs::metadata(&path).map_err(name)?;
+        if found.is_file() {
+            let mtime_ns = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
+            let entry = Entry { path: target, kind: EntryKind::File, size: found.len(), mtime_ns };
+            return Ok(Some(Scanned::Entry(entry, Source::Local(path))));
+        }
+        if !found.is_dir() {
+            return Err(Failure::new(ErrorCode::NotRegular, path.display().to_string()));
+        }
+        let id = (found.dev(), found.ino());
+        if self.levels.iter().any(|level| level.id == id) {
+            return Err(Failure::new(ErrorCode::LinkLoop, path.display().to_string()));
+        }
+        let mut names = std::fs::read_dir(&path)
+            .and_then(|names| names.map(|n| n.map(|n| n.file_name())).collect::<io::Result<Vec<_>>>())
+            .map_err(name)?;
+        names.sort_unstable();
+        let entry = folder_entry(target.clone());
+        self.levels.push(Level {
+            names: names.into_iter(),
+            place: Place::Local(path.clone()),
+            target: Some(target),
+            id,
+        });
+        Ok(Some(Scanned::Entry(entry, Source::Local(path))))
+    }
+
+    /// `None` is a link.
+    fn beneath(
+        &mut self,
+        root: &Root,
+        folder: &OwnedFd,
+        name: &str,
+        path: String,
+        target: RelPath,
+    ) -> Result<Option<Scanned>, Failure> {
+        let found: Metadata =
+            statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| disk(&e.into(), false, &path))?.into();
+        match found.kind {
+            Kind::File => {
+                let entry = Entry { path: target, kind: EntryKind::File, size: found.size, mtime_ns: found.mtime_ns };
+                Ok(Some(Scanned::Entry(entry, Source::Beneath(path))))
+            }
+            Kind::Folder => {
+                let folder = root.folder_raw(&path).map_err(|e| disk(&e, false, &path))?;
+                self.enter_beneath(folder, path, Some(target))
+            }
+            Kind::Link => {
+                tracing::info!(path, "a link is passed over");
+                Ok(None)
+            }
+            Kind::Special => Err(Failure::new(ErrorCode::NotRegular, path)),
+        }
+    }
+
+    fn enter_beneath(
+        &mut self,
+        folder: OwnedFd,
+        path: String,
+        target: Option<RelPath>,
+    ) -> Result<Option<Scanned>, Failure> {
+        let id = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?.id;
+        let names = list_handle(folder.as_fd()).map_err(|e| disk(&e, false, &path))?;
+        let entry = target.clone().map(|target| Scanned::Entry(folder_entry(target), Source::Beneath(path.clone())));
+        self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(folder, path), target, id });
+        Ok(entry)
+    }
+}
+
+fn folder_entry(path: RelPath) -> Entry {
+    Entry { path, kind: EntryKind::Folder, size: 0, mtime_ns: 0 }
+}
+
+fn target(text: &str) -> Result<RelPath, Failure> {
+    text.trim_matches('/').parse().map_err(path_failure)
+}
+
+fn path_failure(error: PathError) -> Failure {
+    let code = match error {
+        PathError::TooLong => ErrorCode::PathTooLong,
+        PathError::Character => ErrorCode::IllegalCharacters,
+        _ => ErrorCode::BadPath,
+    };
+    Failure::new(code, error.to_string())
+}
+
+fn not_utf8() -> Failure {
+    Failure::new(ErrorCode::IllegalCharacters, "the name is not UTF-8")
+}
+
+fn failed(path: String, failure: Failure) -> FileResult {
+    FileResult {
+        entry: None,
+        path: Some(path),
+        outcome: FileOutcome::Failed,
+        failure: Some(failure),
+        blake3: None,
+        resumed: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::symlink;
+
+    fn tree() -> tempfile::TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::create_dir_all(at("t/sub/empty")).unwrap();
+        std::fs::write(at("t/b"), b"bb").unwrap();
+        std::fs::write(at("t/sub/a"), b"a").unwrap();
+        std::fs::write(temp.path().join("t").join(OsStr::from_bytes(b"bad\xff")), b"x").unwrap();
+        std::fs::write(at("t/back\\slash"), b"x").unwrap();
+        std::os::unix::net::UnixListener::bind(at("t/socket")).unwrap();
+        symlink("b", at("t/link")).unwrap();
+        symlink("..", at("t/sub/loop")).unwrap();
+        temp
+    }
+
+    fn run(origin: Origin) -> (Vec<String>, Vec<(String, u16)>) {
+        let mut scanner = Scanner::new(origin);
+        let (mut entries, mut failures) = (Vec::new(), Vec::new());
+        while let Some(found) = scanner.next() {
+            match found {
+                Scanned::Entry(entry, _) => entries.push(format!("{}:{}", entry.path, entry.size)),
+                Scanned::Failed(f) => failures.push((f.path.unwrap(), f.failure.unwrap().code.number())),
+            }
+        }
+        (entries, failures)
+    }
+
+    fn pair(source: String, destination: Option<&str>) -> PathPair {
+        PathPair { source, destination: destination.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_users_tree_is_walked_in_order_with_links_followed_and_loops_told() {
+        let temp = tree();
+        let source = temp.path().join("t").to_str().unwrap().to_owned();
+        let (entries, failures) = run(Origin::Local(vec![
+            pair(source, Some("x")),
+            pair(temp.path().join("t/b").to_str().unwrap().to_owned(), None),
+        ]));
+        assert_eq!(entries, ["x:0", "x/b:2", "x/link:2", "x/sub:0", "x/sub/a:1", "x/sub/empty:0", "b:2"]);
+        let codes: Vec<u16> = failures.iter().map(|f| f.1).collect();
+        assert_eq!(codes, [56, 56, 21, 63], "{failures:?}");
+    }
+
+    #[test]
+    fn beneath_a_root_no_link_is_followed_and_one_asked_for_is_an_error() {
+        let temp = tree();
+        let root = Root::open(temp.path()).unwrap();
+        let ask = |source: &str| RemotePath { source: source.to_owned(), destination: None };
+        let paths = ["/t/", "t/link", "../etc", "t/sub/loop/b", "missing"].map(ask).to_vec();
+        let (entries, failures) = run(Origin::Beneath(root.clone(), paths));
+        assert_eq!(entries, ["t:0", "t/b:2", "t/sub:0", "t/sub/a:1", "t/sub/empty:0"]);
+        let codes: Vec<u16> = failures.iter().map(|f| f.1).collect();
+        assert_eq!(codes, [56, 56, 21, 21, 41, 63, 4], "{failures:?}");
+        let (entries, _) = run(Origin::Beneath(root, vec![ask("/")]));
+        assert_eq!(entries[0], "t:0");
+    }
+
+    #[test]
+    fn a_relative_or_missing_source_of_a_user_fails_by_itself() {
+        let (entries, failures) = run(Origin::Local(vec![pair("etc".into(), None), pair("/no/such".into(), None)]));
+        assert!(entries.is_empty());
+        assert_eq!(failures.iter().map(|f| f.1).collect::<Vec<_>>(), [41, 4]);
+    }
+}

@@ -1,0 +1,340 @@
+//! The sender: streams the manifest, serves what the receiver wants, and hears what became of it.
+
+use crate::book::{Book, Slot};
+use crate::control::{Inbox, Outbox};
+use crate::failure::{lost, protocol, tame};
+use crate::meter::{Meter, add};
+use crate::rate::{Limits, Pace};
+use crate::read::{Reader, Run};
+use crate::report::Reports;
+use crate::scan::{Origin, Scanned, Scanner};
+use bytes::Bytes;
+use godwit_protocol::ErrorCode;
+use godwit_protocol::wire::{
+    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, SegmentHead, SessionResult,
+};
+use godwit_protocol::worker::{Failure, FileOutcome, FileReport, RateSettings};
+use quinn::Connection;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+/// Streams that are being read and written at once.
+const STREAMS: usize = 16;
+/// Open entries the sender allows itself; well under the limit, so that a slow answer is no fault.
+const OPEN_ENTRIES: usize = (MAX_OPEN_ENTRIES / 2) as usize;
+/// Rough size at which a frame of entries is closed.
+const FRAME_BYTES: usize = 256 * 1024;
+/// Whole sources hashed at once for comparisons.
+const COMPARISONS: usize = 2;
+/// Own work is told to the peer this often.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// What a sender needs.
+pub(crate) struct Sender {
+    pub(crate) connection: Connection,
+    pub(crate) outbox: Outbox,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) limits: Arc<Limits>,
+    /// On a server: limits that the client cannot lift.
+    pub(crate) granted: Option<RateSettings>,
+    pub(crate) reports: Reports,
+}
+
+struct Shared {
+    connection: Connection,
+    outbox: Outbox,
+    meter: Arc<Meter>,
+    book: Mutex<Book>,
+    reader: Reader,
+    pace: Pace,
+    /// More is wanted.
+    work: Notify,
+    /// Entries have ended.
+    room: Notify,
+}
+
+impl Sender {
+    /// Serves until the receiver's result.
+    pub(crate) async fn run(self, inbox: &mut Inbox, origin: Origin) -> Result<SessionResult, Failure> {
+        let scanner = Scanner::new(origin);
+        let shared = Arc::new(Shared {
+            connection: self.connection,
+            outbox: self.outbox,
+            meter: self.meter,
+            book: Mutex::default(),
+            reader: Reader::new(scanner.root()),
+            pace: Pace::new(self.limits.clone()),
+            work: Notify::new(),
+            room: Notify::new(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(shared.clone().manifest(scanner, self.reports.clone()));
+        for _ in 0..STREAMS {
+            tasks.spawn(shared.clone().serve());
+        }
+        let comparisons = Arc::new(Semaphore::new(COMPARISONS));
+        let mut alive = tokio::time::interval(ALIVE);
+        let mut worked = 0;
+        loop {
+            tokio::select! {
+                frame = inbox.next() => match frame? {
+                    Control::Want { spans } => {
+                        let mut book = shared.book();
+                        for span in spans {
+                            book.want(span).map_err(|e| protocol(&e.to_string()))?;
+                        }
+                        drop(book);
+                        shared.work.notify_waiters();
+                    }
+                    Control::Files { files } => shared.ended(files, &self.reports).await?,
+                    Control::Compare { entries } => {
+                        if tasks.len() + entries.len() > MAX_OPEN_ENTRIES as usize {
+                            return Err(protocol("too many comparisons"));
+                        }
+                        for (number, theirs) in entries {
+                            let (shared, comparisons) = (shared.clone(), comparisons.clone());
+                            tasks.spawn(async move {
+                                let _turn = comparisons.acquire().await;
+                                shared.compare(number, theirs).await
+                            });
+                        }
+                    }
+                    Control::Progress { written, received } => {
+                        shared.meter.bytes_received.store(received, Ordering::Relaxed);
+                        shared.meter.bytes_written.store(written, Ordering::Relaxed);
+                    }
+                    Control::SetRate(settings) => {
+                        if let Some(granted) = self.granted {
+                            self.limits.set(narrow(settings, granted));
+                            crate::endpoint::widen_send(&shared.connection, &self.limits);
+                        }
+                    }
+                    Control::Result(result) => {
+                        shared.outbox.send(Control::Bye).await;
+                        return Ok(result);
+                    }
+                    Control::WantEnd | Control::Alive | Control::Unknown => {}
+                    _ => return Err(protocol("a receiver does not send such a frame")),
+                },
+                Some(task) = tasks.join_next() => match task {
+                    Ok(result) => result?,
+                    Err(e) if e.is_panic() => return Err(Failure::new(ErrorCode::Internal, "a sending task broke")),
+                    Err(_) => {}
+                },
+                _ = alive.tick() => {
+                    let now = shared.meter.work();
+                    if std::mem::replace(&mut worked, now) != now {
+                        shared.outbox.send(Control::Alive).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Wishes of a client, held under what the server granted.
+pub(crate) fn narrow(wish: RateSettings, granted: RateSettings) -> RateSettings {
+    let least = |a: Option<_>, b: Option<_>| match (a, b) {
+        (Some(a), Some(b)) => Some(std::cmp::min(a, b)),
+        (a, b) => a.or(b),
+    };
+    RateSettings { cap: least(wish.cap, granted.cap), target: wish.target.or(granted.target), ..wish }
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Announces everything, never more than the receiver has to bear at once.
+    async fn manifest(self: Arc<Self>, mut scanner: Scanner, reports: Reports) -> Result<(), Failure> {
+        let mut over = false;
+        while !over {
+            self.room().await;
+            let this = self.clone();
+            let batch = tokio::task::spawn_blocking(move || {
+                let mut found = Vec::new();
+                let mut bytes = 0;
+                while found.len() < MAX_ENTRIES && bytes < FRAME_BYTES {
+                    let Some(next) = scanner.next() else { return (scanner, found, true) };
+                    this.meter.worked();
+                    bytes += match &next {
+                        Scanned::Entry(entry, _) => entry.path.as_str().len(),
+                        Scanned::Failed(f) => 600 + f.path.as_ref().map_or(0, String::len),
+                    };
+                    found.push(next);
+                }
+                (scanner, found, false)
+            });
+            let (back, found, ended) =
+                batch.await.map_err(|_| Failure::new(ErrorCode::Internal, "the scanner broke"))?;
+            scanner = back;
+            over = ended;
+            self.announce(found, &reports).await?;
+        }
+        self.meter.scan_complete.store(true, Ordering::Relaxed);
+        let (count, bytes) = {
+            let book = self.book();
+            (book.count, book.bytes)
+        };
+        self.outbox.send(Control::EntriesEnd { count, bytes, failed: Vec::new() }).await;
+        Ok(())
+    }
+
+    async fn room(&self) {
+        loop {
+            let ended = self.room.notified();
+            if self.book().open() + MAX_ENTRIES <= OPEN_ENTRIES {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    async fn announce(&self, found: Vec<Scanned>, reports: &Reports) -> Result<(), Failure> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(found.len());
+        let mut failed: Vec<FileResult> = Vec::new();
+        {
+            let mut book = self.book();
+            for found in found {
+                match found {
+                    Scanned::Failed(result) => failed.push(result),
+                    Scanned::Entry(entry, source) => {
+                        let announced = book.announce(|number, offset| Slot {
+                            number,
+                            offset,
+                            kind: entry.kind,
+                            size: entry.size,
+                            mtime_ns: entry.mtime_ns,
+                            path: entry.path.clone(),
+                            source,
+                            dead: false.into(),
+                        });
+                        if announced.is_none() || book.count > MAX_MANIFEST {
+                            return Err(Failure::new(ErrorCode::TooManyFiles, "more than one session can carry"));
+                        }
+                        if entry.kind == EntryKind::File {
+                            add(&self.meter.files_expected, 1);
+                            add(&self.meter.bytes_expected, entry.size);
+                        }
+                        entries.push(entry);
+                    }
+                }
+            }
+        }
+        if !entries.is_empty() {
+            self.outbox.send(Control::Entries { entries }).await;
+        }
+        for result in &failed {
+            add(&self.meter.files_expected, 1);
+            add(&self.meter.files_failed, 1);
+            reports
+                .file(FileReport {
+                    path: result.path.clone().unwrap_or_default(),
+                    size: 0,
+                    outcome: FileOutcome::Failed,
+                    error: result.failure.clone(),
+                    blake3: None,
+                })
+                .await;
+        }
+        if !failed.is_empty() {
+            self.outbox.send(Control::Failed { files: failed }).await;
+        }
+        Ok(())
+    }
+
+    /// Takes segments from the queue and sends them, one after the other.
+    async fn serve(self: Arc<Self>) -> Result<(), Failure> {
+        loop {
+            let more = self.work.notified();
+            let parts = self.book().next_segment().map_err(|e| protocol(&e.to_string()))?;
+            let Some((slot, _)) = parts.first() else {
+                more.await;
+                continue;
+            };
+            self.meter.at(slot.path.as_str());
+            let this = self.clone();
+            let (runs, failures) = tokio::task::spawn_blocking(move || this.reader.segment(parts))
+                .await
+                .map_err(|_| Failure::new(ErrorCode::Internal, "reading broke"))?;
+            self.meter.worked();
+            for run in runs {
+                let bytes = run.content.len() as u64;
+                if self.send(run).await.is_err() {
+                    return Err(lost(&self.connection).await);
+                }
+                add(&self.meter.bytes_transferred, bytes);
+                self.meter.worked();
+            }
+            for (slot, failure) in failures {
+                self.unreadable(&slot, failure).await;
+            }
+        }
+    }
+
+    async fn send(&self, run: Run) -> Result<(), quinn::WriteError> {
+        let mut stream = self.connection.open_uni().await?;
+        let head = SegmentHead { offset: run.offset, length: run.content.len() as u64 };
+        stream.write_all(&head.encode()).await?;
+        for mut part in [run.content, run.trailer] {
+            while !part.is_empty() {
+                let len = self.pace.slice().min(part.len() as u64);
+                self.pace.wait(len).await;
+                let slice: Bytes = part.split_to(len as usize);
+                stream.write_chunk(slice).await?;
+            }
+        }
+        let _ = stream.finish();
+        Ok(())
+    }
+
+    async fn unreadable(&self, slot: &Slot, failure: Failure) {
+        if !slot.dead.swap(true, Ordering::Relaxed) {
+            tracing::info!(path = %slot.path, %failure, "source unreadable");
+            self.outbox.send(Control::Unreadable { entry: slot.number, failure: tame(failure) }).await;
+        }
+    }
+
+    async fn compare(self: Arc<Self>, number: u64, theirs: String) -> Result<(), Failure> {
+        let Some(slot) = self.book().get(number) else { return Err(protocol("a comparison of no open entry")) };
+        self.meter.at(slot.path.as_str());
+        let (this, entry) = (self.clone(), slot.clone());
+        let ours = tokio::task::spawn_blocking(move || this.reader.hash(&entry, &this.meter))
+            .await
+            .map_err(|_| Failure::new(ErrorCode::Internal, "reading broke"))?;
+        match ours {
+            Ok(ours) => {
+                let same = crate::hash::hex(&ours).eq_ignore_ascii_case(&theirs);
+                self.outbox.send(Control::Compared { entries: vec![(number, same)] }).await;
+            }
+            Err(failure) => self.unreadable(&slot, failure).await,
+        }
+        Ok(())
+    }
+
+    async fn ended(&self, files: Vec<FileResult>, reports: &Reports) -> Result<(), Failure> {
+        for result in files {
+            let slot = result.entry.and_then(|number| self.book().end(number));
+            let Some(slot) = slot else { return Err(protocol("the end of an entry that is not open")) };
+            let failure = result.failure.map(tame);
+            crate::report::count(&self.meter, slot.kind, result.outcome);
+            if slot.kind == EntryKind::File || result.outcome == FileOutcome::Failed {
+                reports
+                    .file(FileReport {
+                        path: slot.path.as_str().to_owned(),
+                        size: slot.size,
+                        outcome: result.outcome,
+                        error: failure,
+                        blake3: result.blake3.filter(|h| h.len() == 64),
+                    })
+                    .await;
+            }
+        }
+        self.room.notify_waiters();
+        Ok(())
+    }
+}

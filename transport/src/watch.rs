@@ -1,0 +1,62 @@
+//! Looking at a running session: its figures, and whether anything still moves.
+
+use crate::meter::Meter;
+use godwit_protocol::ErrorCode;
+use godwit_protocol::worker::{Failure, Stats};
+use quinn::Connection;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The present rate is the mean over this time.
+const SPAN: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(crate) struct Watch {
+    connection: Connection,
+    meter: Arc<Meter>,
+    stall: Duration,
+    life: (u64, Instant),
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Watch {
+    pub(crate) fn new(connection: Connection, meter: Arc<Meter>, stall: Duration) -> Self {
+        let life = (meter.life(), Instant::now());
+        Self { connection, meter, stall, life, samples: VecDeque::new() }
+    }
+
+    /// Where the session stands; an error if nothing has moved for too long.
+    pub(crate) fn look(&mut self) -> Result<Stats, Failure> {
+        let now = Instant::now();
+        let life = self.meter.life();
+        if life != self.life.0 {
+            self.life = (life, now);
+        } else if now - self.life.1 > self.stall {
+            return Err(Failure::new(ErrorCode::Stalled, format!("for {} s", self.stall.as_secs())));
+        }
+        let received = self.meter.bytes_received.load(Ordering::Relaxed);
+        self.samples.push_back((now, received));
+        while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - *at > SPAN) {
+            self.samples.pop_front();
+        }
+        let mut stats = Self::stats_of(&self.connection, &self.meter);
+        if let Some((at, before)) = self.samples.front() {
+            let millis = u64::try_from((now - *at).as_millis()).unwrap_or(u64::MAX);
+            stats.rate_kbps = received.saturating_sub(*before).saturating_mul(8).checked_div(millis).unwrap_or(0);
+        }
+        Ok(stats)
+    }
+
+    /// The figures alone.
+    pub(crate) fn stats_of(connection: &Connection, meter: &Meter) -> Stats {
+        let line = connection.stats();
+        Stats {
+            bytes_on_wire: line.udp_tx.bytes + line.udp_rx.bytes,
+            rtt_us: u64::try_from(line.path.rtt.as_micros()).unwrap_or(u64::MAX),
+            packets_lost: line.path.lost_packets,
+            ..meter.stats()
+        }
+    }
+}
