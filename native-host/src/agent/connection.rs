@@ -147,6 +147,7 @@ fn judge_hello(hello: &Hello) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use godwit_protocol::envelope::ProtocolVersion;
 

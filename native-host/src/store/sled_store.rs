@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Memory that `sled` may use for pages; our records are few and small.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// `sled`'s configuration file ends with a checksum of this many bytes; one that is not longer holds nothing.
+const CONF_CHECKSUM: u64 = 8;
+
 /// A `sled` database in a folder.
 #[derive(Debug)]
 pub struct SledStore {
@@ -50,6 +53,13 @@ impl SledStore {
     }
 
     fn try_open(folder: &Path) -> Result<Self, StoreError> {
+        let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |m| m.len());
+        let existed = size("db") > 0;
+        let damaged = || StoreError::Record("the database's files are damaged".into());
+        // sled would take a database with a torn configuration for a new one, and write over it.
+        if existed && size("conf") <= CONF_CHECKSUM {
+            return Err(damaged());
+        }
         // A damaged file can make sled panic rather than return an error.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let db = sled::Config::new()
@@ -64,7 +74,10 @@ impl SledStore {
             }
             Ok::<_, sled::Error>(db)
         }));
-        let db = opened.map_err(|_| StoreError::Record("the database's files are damaged".into()))??;
+        let db = opened.map_err(|_| damaged())??;
+        if existed && !db.was_recovered() {
+            return Err(damaged());
+        }
         let log = File::open(folder.join("db"))?;
         Ok(Self { db, folder: folder.to_owned(), log })
     }
@@ -155,16 +168,36 @@ mod tests {
 
     #[test]
     fn a_database_that_cannot_be_read_is_set_aside_not_deleted() {
+        for conf in [&b"this is not a configuration"[..], b"torn", b""] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().join("db");
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("conf"), conf).unwrap();
+            std::fs::write(folder.join("db"), b"precious").unwrap();
+            let opened = SledStore::open(&folder, 42).unwrap();
+            let aside = opened.set_aside.unwrap();
+            assert_eq!(aside, dir.path().join("db.unreadable-42"));
+            assert_eq!(std::fs::read(aside.join("db")).unwrap(), b"precious");
+            assert!(opened.store.all(Tree::Transfers).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_torn_end_of_the_log_costs_nothing_that_was_synced() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("db");
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("conf"), b"this is not a configuration").unwrap();
-        std::fs::write(folder.join("db"), b"precious").unwrap();
-        let opened = SledStore::open(&folder, 42).unwrap();
-        let aside = opened.set_aside.unwrap();
-        assert_eq!(aside, dir.path().join("db.unreadable-42"));
-        assert_eq!(std::fs::read(aside.join("db")).unwrap(), b"precious");
-        assert!(opened.store.all(Tree::Transfers).unwrap().is_empty());
+        let mut store = SledStore::open(&folder, 1).unwrap().store;
+        store.apply(&[Change::Put(Tree::Trust, "a".into(), b"1".to_vec())]).unwrap();
+        store.sync().unwrap();
+        // As after a kill: the files are copied while the database is open.
+        let copy = dir.path().join("copy");
+        std::fs::create_dir_all(copy.join("blobs")).unwrap();
+        for name in ["conf", "db"] {
+            std::fs::copy(folder.join(name), copy.join(name)).unwrap();
+        }
+        let opened = SledStore::open(&copy, 2).unwrap();
+        assert!(opened.set_aside.is_none());
+        assert_eq!(opened.store.get(Tree::Trust, "a").unwrap().unwrap(), b"1");
     }
 
     #[test]
