@@ -17,8 +17,13 @@ const IDLE_MS = 20_000;
 
 /** @typedef {import("./disconnect.js").Reason} Reason */
 /** @typedef {"idle" | "connecting" | "ready" | "waiting" | "failed"} Phase */
-/** With parts the request resolves to null after the last one.
- * @typedef {{origin?: string, deadlineMs?: number, onPart?: (part: PartFrame) => void}} RequestOptions */
+/**
+ * @typedef {object} RequestOptions
+ * @property {string} [origin] of the page on whose behalf it is asked
+ * @property {number} [deadlineMs]
+ * @property {(part: PartFrame) => void} [onPart] with parts the request resolves to null after the last one
+ * @property {() => boolean} [wanted] asked before sending; if nobody wants the answer any more it resolves to null unsent
+ */
 
 /** The agent, or the host for it, answered with an error. */
 export class AgentError extends Error {
@@ -93,6 +98,7 @@ export const state = () => ({ phase, reason, agentVersion: agentHello?.version ?
 export function request(kind, params, options = {}) {
   return new Promise((resolve, reject) => {
     const send = () => {
+      if (options.wanted?.() === false) return resolve(null);
       const id = nextId++;
       pending.set(id, { resolve, reject, onPart: options.onPart });
       /** @type {Record<string, unknown>} */

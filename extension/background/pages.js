@@ -71,6 +71,8 @@ async function forward(page, id, call) {
     const answer = await agent.request("page", call, {
       origin: page.origin,
       deadlineMs: call.timeout,
+      // A page that left while the host was starting must not open a dialog any more.
+      wanted: () => !page.gone,
       onPart: ({ status, body64, last }) => {
         send(page, { detail: { request_id: id, status, body64, complete: last } });
       },
