@@ -4,17 +4,29 @@ use crate::core::{Chosen, Input, Job, JobResult};
 use crate::grants::{Grant, GrantKind};
 use crate::{picker, transfers};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
+
+/// A network folder that cannot be reached hangs for minutes; nobody waits that long.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts `job`; its result goes to `inputs`.
 pub(super) fn start(job: Job, inputs: mpsc::Sender<Input>) {
     tokio::spawn(async move {
-        match tokio::task::spawn_blocking(move || run(job)).await {
-            // The main loop may have ended; then nobody waits any more.
-            Ok(result) => drop(inputs.send(Input::JobDone(result)).await),
-            Err(error) => tracing::error!(%error, "a job failed"),
-        }
+        let ticket = job.ticket();
+        let result = match tokio::time::timeout(LIMIT, tokio::task::spawn_blocking(move || run(job))).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a job failed");
+                JobResult::Lost { ticket }
+            }
+            Err(_) => {
+                tracing::warn!("the disk does not answer");
+                JobResult::Lost { ticket }
+            }
+        };
+        // The main loop may have ended; then nobody waits any more.
+        drop(inputs.send(Input::JobDone(result)).await);
     });
 }
 

@@ -9,6 +9,7 @@ mod consent;
 mod control;
 mod dialogs;
 mod events;
+mod messages;
 mod page_calls;
 mod persist;
 mod requests;
@@ -21,9 +22,10 @@ mod ui_calls;
 
 pub use crate::queue::RunId;
 pub use crate::supervisor::WorkerEvent;
+pub use messages::{Chosen, ConnId, Input, Job, JobResult, Output, Ticket};
 pub use persist::Loaded;
 
-use crate::grants::{Grant, Grants};
+use crate::grants::Grants;
 use crate::home::Home;
 use crate::limits::RateLimit;
 use crate::prompts::PromptBook;
@@ -32,174 +34,15 @@ use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::store::{Change, Store, StoreError};
 use crate::time::Now;
-use crate::transfers::{PlanError, Tombstone, Transfer, Work};
+use crate::transfers::{Tombstone, Transfer};
 use crate::trust::TrustBook;
 use clients::Client;
-use godwit_protocol::envelope::{Hello, Message, Request};
-use godwit_protocol::start::StartRequest;
-use godwit_protocol::ui::{Badge, FolderListing, FolderQuery, NewFolder};
-use godwit_protocol::worker::{Command, Start};
+use godwit_protocol::ui::Badge;
 use requests::Waiting;
 use running::Run;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Names a connection; never used twice in an agent's life.
-pub type ConnId = u64;
-/// Names a request that waits for something.
-pub type Ticket = u64;
-
-/// What happens.
-#[derive(Debug)]
-pub enum Input {
-    /// A client said hello.
-    Connected {
-        /// Which.
-        conn: ConnId,
-        /// What it said.
-        hello: Hello,
-    },
-    /// A client has gone. May come more than once.
-    Disconnected {
-        /// Which.
-        conn: ConnId,
-    },
-    /// A client asks.
-    Request {
-        /// Which.
-        conn: ConnId,
-        /// What.
-        request: Request,
-    },
-    /// A worker did something.
-    Worker {
-        /// Which.
-        run: RunId,
-        /// What.
-        event: WorkerEvent,
-    },
-    /// A job has ended.
-    JobDone(JobResult),
-    /// The time that [`Core::next_deadline`] named has come.
-    Tick,
-    /// The process was asked to end.
-    Shutdown,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Send a frame.
-    Send {
-        /// To whom.
-        conn: ConnId,
-        /// What.
-        message: Message,
-    },
-    /// Start a worker.
-    StartWorker {
-        /// Its name.
-        run: RunId,
-        /// Its orders.
-        start: Box<Start>,
-    },
-    /// Tell a worker.
-    TellWorker {
-        /// Which.
-        run: RunId,
-        /// What.
-        command: Command,
-    },
-    /// Ask the disk, away from here: it may hang.
-    Job(Job),
-    /// Show a folder on the screen that the variables belong to.
-    OpenFolder(PathBuf, BTreeMap<String, String>),
-    /// End the process when all workers have ended.
-    Exit,
-}
-
-/// Work on the disk.
-#[derive(Debug, PartialEq)]
-pub enum Job {
-    /// Resolve and check a page's transfer.
-    Plan {
-        /// For this request.
-        ticket: Ticket,
-        /// What the page asked.
-        request: Box<StartRequest>,
-        /// What it may name.
-        grants: Vec<Grant>,
-        /// Where relative downloads go.
-        downloads: PathBuf,
-    },
-    /// Look at what the user chose.
-    Inspect {
-        /// For this request.
-        ticket: Ticket,
-        /// Absolute paths.
-        paths: Vec<String>,
-        /// A name to be written, not things that exist.
-        save: bool,
-    },
-    /// List a folder for the picker.
-    List {
-        /// For this request.
-        ticket: Ticket,
-        /// Which; its path is given.
-        query: FolderQuery,
-        /// Shortcut: where the last dialog was.
-        recent: Option<PathBuf>,
-    },
-    /// Make a folder and list it.
-    Create {
-        /// For this request.
-        ticket: Ticket,
-        /// Which.
-        folder: NewFolder,
-    },
-}
-
-/// A file the user chose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
-    /// As the user named it.
-    pub path: String,
-    /// What the site may do with it.
-    pub grant: Grant,
-    /// Bytes; 0 for folders and new names.
-    pub size: u64,
-    /// Milliseconds since the Unix epoch; 0 for new names.
-    pub modified_ms: u64,
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub enum JobResult {
-    /// Of [`Job::Plan`].
-    Planned {
-        /// For this request.
-        ticket: Ticket,
-        /// What the page asked.
-        request: Box<StartRequest>,
-        /// The result.
-        result: Result<Work, PlanError>,
-    },
-    /// Of [`Job::Inspect`]; what could not be looked at is missing.
-    Inspected {
-        /// For this request.
-        ticket: Ticket,
-        /// The rest.
-        chosen: Vec<Chosen>,
-    },
-    /// Of [`Job::List`] and [`Job::Create`].
-    Listed {
-        /// For this request.
-        ticket: Ticket,
-        /// The listing, or one of the envelope's codes with words.
-        result: Result<FolderListing, (&'static str, String)>,
-    },
-}
 
 /// Everything the core is made from.
 #[derive(Debug)]
@@ -321,6 +164,7 @@ impl Core {
             out: Vec::new(),
         };
         core.notices.extend(loaded.notices);
+        core.expire_tombstones(now);
         for (id, order, state) in loaded.transfers {
             let mut transfer = Transfer::new(order);
             transfer.standing = state.standing;
@@ -376,6 +220,7 @@ impl Core {
             JobResult::Planned { ticket, request, result } => self.planned(ticket, *request, result, now),
             JobResult::Inspected { ticket, chosen } => self.inspected(ticket, &chosen),
             JobResult::Listed { ticket, result } => self.listed(ticket, result),
+            JobResult::Lost { ticket } => self.job_lost(ticket),
         }
     }
 

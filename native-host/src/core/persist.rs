@@ -136,17 +136,30 @@ impl Core {
     }
 
     fn prune_tombstones(&mut self) {
-        let newest = self.tombstones.values().map(|t| t.removed_ms).max().unwrap_or_default();
-        let life = u64::try_from(crate::limits::TOMBSTONE_LIFE.as_millis()).unwrap_or(u64::MAX);
-        let excess = self.tombstones.len().saturating_sub(crate::limits::MAX_TOMBSTONES);
-        let mut by_age: Vec<_> = self.tombstones.iter().map(|(id, t)| (t.token, t.removed_ms, id.clone())).collect();
-        by_age.sort();
-        for (n, (_, removed_ms, id)) in by_age.into_iter().enumerate() {
-            if n < excess || removed_ms.saturating_add(life) < newest {
-                self.tombstones.remove(&id);
-                self.changes.push(Change::Delete(Tree::Tombstones, id.as_str().to_owned()));
+        // Removals come in heaps; looking at all tombstones at each would make a long list slow.
+        if self.tombstones.len() > crate::limits::MAX_TOMBSTONES + crate::limits::MAX_TOMBSTONES / 10 {
+            let excess = self.tombstones.len() - crate::limits::MAX_TOMBSTONES;
+            let mut by_age: Vec<_> = self.tombstones.iter().map(|(id, t)| (t.token, id.clone())).collect();
+            by_age.sort();
+            for (_, id) in by_age.into_iter().take(excess) {
+                self.drop_tombstone(&id);
             }
         }
+    }
+
+    /// Forgets removals that every page has had time to hear of.
+    pub(super) fn expire_tombstones(&mut self, now: Now) {
+        let life = u64::try_from(crate::limits::TOMBSTONE_LIFE.as_millis()).unwrap_or(u64::MAX);
+        let old = |t: &Tombstone| t.removed_ms.saturating_add(life) < now.wall_ms;
+        let expired: Vec<_> = self.tombstones.iter().filter(|(_, t)| old(t)).map(|(id, _)| id.clone()).collect();
+        for id in expired {
+            self.drop_tombstone(&id);
+        }
+    }
+
+    fn drop_tombstone(&mut self, id: &TransferId) {
+        self.tombstones.remove(id);
+        self.changes.push(Change::Delete(Tree::Tombstones, id.as_str().to_owned()));
     }
 
     pub(super) fn save_trust(&mut self, pattern: &str, trusted: Option<bool>) {

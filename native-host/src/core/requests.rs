@@ -127,6 +127,18 @@ impl Core {
         })
     }
 
+    /// The disk did not answer: every request has an end all the same.
+    pub(super) fn job_lost(&mut self, ticket: Ticket) {
+        let Some(waiting) = self.take_waiting(ticket) else { return };
+        let words = "The disk does not answer. Is it a network folder that cannot be reached?";
+        match waiting.what {
+            Wanted::Page { .. } => {
+                self.answer(waiting.conn, waiting.id, &PageAnswer::error(504, "the disk does not answer", words));
+            }
+            Wanted::Window => self.refuse(waiting.conn, waiting.id, codes::TIMED_OUT, words),
+        }
+    }
+
     /// Ends a request with an error.
     pub(super) fn refuse(&mut self, conn: ConnId, id: u64, code: &str, why: &str) {
         self.out.push(Output::Send { conn, message: Message::Response(Response::err(id, code, why)) });

@@ -4,6 +4,7 @@
 //! [`apply`](Store::apply) flushes every batch, and [`sync`](Store::sync) fsyncs the database's files itself.
 
 use super::{Change, Store, StoreError, Tree};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct SledStore {
     folder: PathBuf,
     /// Kept open: an fsync through any descriptor covers the whole file.
     log: File,
+    /// Files beside it that are on the disk already.
+    synced: BTreeSet<PathBuf>,
 }
 
 /// A database that was opened.
@@ -79,25 +82,36 @@ impl SledStore {
             return Err(damaged());
         }
         let log = File::open(folder.join("db"))?;
-        Ok(Self { db, folder: folder.to_owned(), log })
+        Ok(Self { db, folder: folder.to_owned(), log, synced: BTreeSet::new() })
     }
 
-    fn sync_files(&self) -> std::io::Result<()> {
+    fn sync_files(&mut self) -> std::io::Result<()> {
         self.log.sync_all()?;
-        // Large records live in files of their own, and their names in the folders.
+        // Large records live in files of their own, which sled never syncs; each is written once under a new name.
+        let mut present = BTreeSet::new();
         for folder in [self.folder.join("blobs"), self.folder.clone()] {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut changed = false;
             for entry in entries {
                 let entry = entry?;
-                if entry.file_type()?.is_file() && entry.file_name() != "db" {
-                    // It may just have been collected.
-                    if let Ok(file) = File::open(entry.path()) {
-                        file.sync_all()?;
-                    }
+                let path = entry.path();
+                if !entry.file_type()?.is_file() || entry.file_name() == "db" {
+                    continue;
                 }
+                // It may just have been collected.
+                if !self.synced.contains(&path)
+                    && let Ok(file) = File::open(&path)
+                {
+                    file.sync_all()?;
+                    changed = true;
+                }
+                present.insert(path);
             }
-            File::open(&folder)?.sync_all()?;
+            if changed {
+                File::open(&folder)?.sync_all()?;
+            }
         }
+        self.synced = present;
         Ok(())
     }
 }

@@ -14,8 +14,9 @@ use crate::home::Places;
 use crate::secrets::FileKeyStore;
 use crate::store::MemoryStore;
 use godwit_protocol::Origin;
-use godwit_protocol::envelope::{Caller, PROTOCOL, Response, Role, topics};
+use godwit_protocol::envelope::{Caller, Hello, Message, PROTOCOL, Request, Response, Role, topics};
 use godwit_protocol::ui::{Decision, Prompt, TransferStatus, kinds};
+use godwit_protocol::worker::{Command, Start};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
