@@ -231,7 +231,8 @@ async fn a_second_signal_ends_at_once_and_leaves_only_the_partial_file() {
     server.signal(Signal::TERM);
     assert!(server.wait(SOON).success());
     assert!(begin.elapsed().as_secs() < 3, "{:?}", begin.elapsed());
-    assert!(running.end().await.is_err());
+    // The client only learns of it by silence; it is not waited for.
+    drop(running);
     let names: Vec<String> =
         fs::read_dir(place.docroot()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert!(!names.iter().any(|n| n == "source.bin"), "{names:?}");
