@@ -157,7 +157,8 @@ impl Table {
     /// The entry has ended; `complete` says that nothing of it can be on its way.
     pub(crate) fn end(&mut self, state: &FileState, complete: bool) {
         self.open.remove(&state.number);
-        if complete {
+        // An empty file begins where the next file does, whose place in the table is not its to take away.
+        if complete && self.asked.get(&state.offset).is_some_and(|s| s.number == state.number) {
             self.asked.remove(&state.offset);
         }
     }
@@ -216,6 +217,15 @@ mod tests {
         assert_eq!(work.claim(0), Claim::Wanted);
         assert_eq!(work.store(0, [7; 32], 1), Some([7; 32]));
         assert!(!work.close());
+    }
+
+    #[test]
+    fn the_end_of_an_empty_file_leaves_the_file_behind_it_in_the_table() {
+        let mut table = Table::default();
+        let empty = file(0, 7, 0);
+        table.asked(&file(1, 7, 5));
+        table.end(&empty, true);
+        assert_eq!(table.layout(SegmentHead { offset: 7, length: 5 }).map(|places| places.len()), Some(1));
     }
 
     #[test]
