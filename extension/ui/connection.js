@@ -14,9 +14,9 @@ const STEPS = {
   missing: () => [[t("missingStepInstall")], [t("missingStepRegister"), register()], [sandboxStep()]],
   forbidden: () => [[t("forbiddenStep"), register()]],
   disabled: () => [[t("disabledStep")]],
-  broken: () => [[t("brokenStep"), "godwit doctor"]],
+  broken: () => [[t("brokenStep"), register()]],
   version: () => [[t("versionStep")]],
-  stopped: () => [[t("stoppedStep"), "godwit doctor"]],
+  stopped: () => [[t("stoppedStep"), "godwit status"]],
 };
 
 /** Where browsers of the Chromium family keep their profiles on Linux. @type {Record<string, string>} */
