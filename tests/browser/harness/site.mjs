@@ -88,7 +88,7 @@ export class Site {
       `transfer ${uuid} is ${status}`,
       async () => {
         const seen = await this.seen(uuid);
-        if (seen && seen.status !== status && ["completed", "failed"].includes(seen.status)) {
+        if (seen && seen.status !== status && status !== "removed" && ["completed", "failed"].includes(seen.status)) {
           wrong = JSON.stringify(seen);
           return { status: seen.status };
         }

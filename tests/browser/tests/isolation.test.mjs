@@ -47,9 +47,14 @@ inEachBrowser("isolation", (name) => {
 
   test("a page that names a path nobody picked gets 406, and nothing is sent", async () => {
     const site = await world.openSite(world.pages.address);
-    for (const source of [secret, "/etc/hostname", `${file}/../secret.txt`]) {
-      const answer = await site.last("startTransfer", upload(source), {});
-      assert.equal(answer.error?.error?.code, 406, `${source}: ${JSON.stringify(answer)}`);
+    for (const [source, code] of [
+      [secret, 406],
+      ["/etc/hostname", 406],
+      [world.machine.files, 406],
+      [`${file}/../secret.txt`, 400], // no path of a dialog: refused before anybody asks what was picked
+    ]) {
+      const answer = await site.last("startTransfer", upload(String(source)), {});
+      assert.equal(answer.error?.error?.code, code, `${source}: ${JSON.stringify(answer)}`);
     }
     assert.ok(!fs.existsSync(path.join(world.machine.docroot, "secret.txt")));
     assert.ok(!fs.existsSync(path.join(world.machine.docroot, "hostname")));
