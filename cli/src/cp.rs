@@ -26,7 +26,7 @@ pub(crate) fn run(args: &CpArgs) -> ExitCode {
         Ok(stats) => display.show(&Report::Done(stats.clone())),
         Err(failure) => display.show(&Report::Error(failure.clone())),
     }
-    display.end();
+    display.end(result.as_ref().err());
     match result {
         Ok(stats) => {
             if !args.json {
@@ -49,13 +49,19 @@ fn advice(failure: &Failure, args: &CpArgs) -> String {
         ErrorCode::Insecure => match (&failure.fingerprint, &args.fingerprint) {
             (Some(shown), None) => {
                 let shown = text::shown(shown);
-                format!(" If its administrator confirms {shown}, add --fingerprint {shown}.")
+                return format!(
+                    "The server's certificate is not known to this system; its fingerprint is {shown}. If the \
+                     server's administrator confirms that, add --fingerprint {shown}"
+                );
             }
             (Some(shown), Some(_)) if !message.contains(shown.as_str()) => {
                 format!(" It presented {}.", text::shown(shown))
             }
             _ => String::new(),
         },
+        ErrorCode::ControlFailed | ErrorCode::ControlTimeout | ErrorCode::DataConnection | ErrorCode::DataTimeout => {
+            " Then give the same command again.".into()
+        }
         ErrorCode::UserCancel => " Give the same command again to continue where it stopped.".into(),
         code if code.is_retryable() => " Give the same command again to continue where it stopped.".into(),
         ErrorCode::Authentication => {

@@ -42,7 +42,7 @@ fn ask(question: &str) -> io::Result<Option<Secret>> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let _silence = Silence::on(&terminal)?;
     (&terminal).write_all(question.as_bytes())?;
-    let password = read_line(&mut (&terminal).bytes());
+    let password = read_line(&mut io::BufReader::with_capacity(64, &terminal).bytes());
     (&terminal).write_all(b"\r\n")?;
     password
 }

@@ -1,7 +1,7 @@
 //! What a copy shows while it runs: a bar on a terminal, JSON lines for programs, else only failures.
 
 use crate::text;
-use godwit_protocol::worker::{FileOutcome, FileReport, Report, Stats};
+use godwit_protocol::worker::{Failure, FileOutcome, FileReport, Report, Stats};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(crate) struct Display {
     json: bool,
     bar: Option<ProgressBar>,
     failed: u64,
+    /// The first failed file, kept back: if it stays the only one, the last line tells it.
+    first: Option<FileReport>,
 }
 
 impl Display {
@@ -26,7 +28,7 @@ impl Display {
             bar.set_message("connecting");
             bar
         });
-        Self { json, bar, failed: 0 }
+        Self { json, bar, failed: 0, first: None }
     }
 
     /// Shows one report.
@@ -54,10 +56,21 @@ impl Display {
 
     fn failed(&mut self, file: &FileReport) {
         self.failed += 1;
-        if self.failed <= MAX_TOLD {
-            let reason = file.error.as_ref().map_or_else(String::new, |error| error.message.clone());
-            self.say(&format!("{}: {}", text::shown(&file.path), text::shown(&reason)));
+        if self.failed == 1 {
+            self.first = Some(file.clone());
+            return;
         }
+        if let Some(first) = self.first.take() {
+            self.tell(&first);
+        }
+        if self.failed <= MAX_TOLD {
+            self.tell(file);
+        }
+    }
+
+    fn tell(&self, file: &FileReport) {
+        let reason = file.error.as_ref().map_or("", |error| error.message.as_str());
+        self.say(&format!("{}: {}", text::shown(&file.path), text::shown(reason)));
     }
 
     /// A line above the bar, on standard error.
@@ -68,10 +81,16 @@ impl Display {
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn end(&mut self) {
+    /// Takes the bar away and tells what was kept back, unless `last` says it.
+    pub(crate) fn end(&mut self, last: Option<&Failure>) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+        if let Some(first) = self.first.take() {
+            let told = |failure: &Failure| first.error.as_ref().is_some_and(|e| failure.message.contains(&e.message));
+            if !last.is_some_and(told) {
+                self.tell(&first);
+            }
         }
         if self.failed > MAX_TOLD {
             eprintln!("… and {} more", text::files(self.failed - MAX_TOLD));
