@@ -6,6 +6,7 @@
 
 mod memory;
 mod record;
+mod safety;
 mod sled_store;
 
 pub use memory::MemoryStore;

@@ -3,7 +3,7 @@
 //! `sled` loses acknowledged writes on a kill unless flushed, and its flush is `sync_file_range` on Linux, not an fsync. So
 //! [`apply`](Store::apply) flushes every batch, and [`sync`](Store::sync) fsyncs the database's files itself.
 
-use super::{Change, Store, StoreError, Tree};
+use super::{Change, Store, StoreError, Tree, safety};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,23 +36,40 @@ pub struct Opened {
 }
 
 impl SledStore {
-    /// Opens or makes the database in `folder`. One that cannot be read is renamed, never deleted; `stamp` goes into its
-    /// new name.
+    /// Opens or makes the database in `folder`. One that cannot be read is set aside as it was before, never deleted;
+    /// `stamp` goes into its new name.
     pub fn open(folder: &Path, stamp: u64) -> Result<Opened, StoreError> {
-        match Self::try_open(folder) {
-            Ok(store) => Ok(Opened { store, set_aside: None }),
+        let copy = beside(folder, "before-open");
+        // A copy that is there already is that of an agent killed while it opened: the only one that is surely whole.
+        let made = folder.join("db").exists() && !copy.exists();
+        if made {
+            safety::copy(folder, &copy)?;
+        }
+        let (store, set_aside) = match Self::try_open(folder) {
+            Ok(store) => (store, None),
             Err(StoreError::Engine(sled::Error::Io(error))) if is_lock(&error) => {
-                Err(StoreError::InUse(folder.to_owned()))
+                if made {
+                    safety::discard(&copy)?;
+                }
+                return Err(StoreError::InUse(folder.to_owned()));
             }
             Err(why) => {
-                let mut name = folder.as_os_str().to_owned();
-                name.push(format!(".unreadable-{stamp}"));
-                let aside = PathBuf::from(name);
+                let aside = beside(folder, &format!("unreadable-{stamp}"));
                 tracing::error!(%why, folder = %folder.display(), aside = %aside.display(), "database set aside");
-                std::fs::rename(folder, &aside)?;
-                Ok(Opened { store: Self::try_open(folder)?, set_aside: Some(aside) })
+                if copy.exists() {
+                    // What sled has made of it meanwhile is worth nothing; the copy is what was there.
+                    std::fs::rename(&copy, &aside)?;
+                    std::fs::remove_dir_all(folder)?;
+                } else {
+                    std::fs::rename(folder, &aside)?;
+                }
+                (Self::try_open(folder)?, Some(aside))
             }
+        };
+        if copy.exists() {
+            safety::discard(&copy)?;
         }
+        Ok(Opened { store, set_aside })
     }
 
     fn try_open(folder: &Path) -> Result<Self, StoreError> {
@@ -114,6 +131,13 @@ impl SledStore {
         self.synced = present;
         Ok(())
     }
+}
+
+/// `FOLDER.what`
+fn beside(folder: &Path, what: &str) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(format!(".{what}"));
+    PathBuf::from(name)
 }
 
 fn is_lock(error: &std::io::Error) -> bool {
@@ -194,6 +218,25 @@ mod tests {
             assert_eq!(std::fs::read(aside.join("db")).unwrap(), b"precious");
             assert!(opened.store.all(Tree::Transfers).unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn what_sled_would_write_over_is_kept_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("db");
+        let mut store = SledStore::open(&folder, 1).unwrap().store;
+        store.apply(&[Change::Put(Tree::Trust, "a".into(), b"1".to_vec())]).unwrap();
+        store.apply(&[Change::Put(Tree::Meta, "large".into(), vec![7; 2_000_000])]).unwrap();
+        drop(store);
+        let garbage = vec![0xa5; 100_000];
+        std::fs::write(folder.join("db"), &garbage).unwrap();
+        let opened = SledStore::open(&folder, 2).unwrap();
+        let aside = opened.set_aside.unwrap();
+        assert_eq!(std::fs::read(aside.join("db")).unwrap(), garbage);
+        assert!(aside.join("blobs").read_dir().unwrap().next().is_some());
+        drop(opened.store);
+        assert!(SledStore::open(&folder, 3).unwrap().set_aside.is_none());
+        assert_eq!(dir.path().read_dir().unwrap().count(), 2, "no copies are left about");
     }
 
     #[test]
