@@ -12,7 +12,7 @@ use crate::receiver::Receiver;
 use crate::report::Reports;
 use crate::root::Root;
 use crate::scan::Origin;
-use crate::sender::{Sender, narrow};
+use crate::sender::{Sender, least, narrow};
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::wire::{Control, RemotePath, SessionHello, SessionRequest, SessionResult};
@@ -283,10 +283,11 @@ struct Steering {
 }
 
 impl Steering {
-    /// The server's caps are known; they hold for an upload too.
+    /// The server's limits are known; they hold for an upload too.
     fn grant(&mut self, granted: RateSettings) {
         self.granted = granted;
-        self.limits.set(narrow(self.wish, granted));
+        let target = least(self.wish.target, granted.target);
+        self.limits.set(RateSettings { target, ..narrow(self.wish, granted) });
     }
 
     /// Obeys until told to stop. Cancelling loses no command.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Folder handles kept open per root. More would only matter for trees with more folders in use at the same moment.
 const CACHED_FOLDERS: usize = 128;
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
 /// An open folder beneath which everything stays. Cheap to clone.
 #[derive(Clone)]
@@ -308,7 +308,8 @@ mod tests {
         for n in 0..3 * CACHED_FOLDERS {
             root.create_dir_all(&path(&format!("d{n}"))).unwrap();
         }
-        assert!(root.cache().folders.len() <= CACHED_FOLDERS);
-        assert_eq!(root.cache().folders.len(), root.cache().order.len());
+        let cache = root.cache();
+        assert!(cache.folders.len() <= CACHED_FOLDERS);
+        assert_eq!(cache.folders.len(), cache.order.len());
     }
 }

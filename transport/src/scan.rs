@@ -141,7 +141,12 @@ impl Scanner {
             None => target(path.name())?,
         };
         let (parent, name) = path.as_str().rsplit_once('/').unwrap_or((".", path.as_str()));
-        let folder = root.folder_raw(parent).map_err(|e| disk(&e, false, path.as_str()))?;
+        let folder = root.folder_raw(parent).map_err(|e| match disk(&e, false, path.as_str()) {
+            through if through.code == ErrorCode::LinkLoop => {
+                Failure::new(ErrorCode::BadPath, "it leads through a link")
+            }
+            failure => failure,
+        })?;
         let found = self.beneath(root, &folder, name, path.as_str().to_owned(), target)?;
         match found {
             // A link inside a folder is passed over; one that was asked for by name is an error.
@@ -346,7 +351,7 @@ mod tests {
         let (entries, failures) = run(Origin::Beneath(root.clone(), paths));
         assert_eq!(entries, ["t:0", "t/b:2", "t/sub:0", "t/sub/a:1", "t/sub/empty:0"]);
         let codes: Vec<u16> = failures.iter().map(|f| f.1).collect();
-        assert_eq!(codes, [56, 56, 21, 21, 41, 63, 4], "{failures:?}");
+        assert_eq!(codes, [56, 56, 21, 21, 41, 41, 4], "{failures:?}");
         let (entries, _) = run(Origin::Beneath(root, vec![ask("/")]));
         assert_eq!(entries[0], "t:0");
     }

@@ -9,19 +9,19 @@ use crate::read::{Reader, Run};
 use crate::report::Reports;
 use crate::scan::{Origin, Scanned, Scanner};
 use bytes::Bytes;
-use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
     Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, SegmentHead, SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport, RateSettings};
-use quinn::Connection;
+use godwit_protocol::{ErrorCode, RateKbps};
+use quinn::{Connection, SendStream, VarInt};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-/// Streams that are being read and written at once.
+/// Segments that are being read, or wait to be handed over, at once.
 const STREAMS: usize = 16;
 /// Open entries the sender allows itself; well under the limit, so that a slow answer is no fault.
 const OPEN_ENTRIES: usize = (MAX_OPEN_ENTRIES / 2) as usize;
@@ -50,6 +50,7 @@ struct Shared {
     book: Mutex<Book>,
     reader: Reader,
     pace: Pace,
+    baton: tokio::sync::Mutex<()>,
     /// More is wanted.
     work: Notify,
     /// Entries have ended.
@@ -67,6 +68,7 @@ impl Sender {
             book: Mutex::default(),
             reader: Reader::new(scanner.root()),
             pace: Pace::new(self.limits.clone()),
+            baton: tokio::sync::Mutex::new(()),
             work: Notify::new(),
             room: Notify::new(),
         });
@@ -135,13 +137,29 @@ impl Sender {
     }
 }
 
-/// Wishes of a client, held under what the server granted.
+/// Wishes of a client, held under the cap that the server granted.
 pub(crate) fn narrow(wish: RateSettings, granted: RateSettings) -> RateSettings {
-    let least = |a: Option<_>, b: Option<_>| match (a, b) {
-        (Some(a), Some(b)) => Some(std::cmp::min(a, b)),
+    RateSettings { cap: least(wish.cap, granted.cap), ..wish }
+}
+
+/// The lower of two limits.
+pub(crate) fn least(a: Option<RateKbps>, b: Option<RateKbps>) -> Option<RateKbps> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
-    };
-    RateSettings { cap: least(wish.cap, granted.cap), target: wish.target.or(granted.target), ..wish }
+    }
+}
+
+/// A data stream that is sent whole or given up: quinn would finish one that is dropped, and the receiver would take
+/// the cut for a fault.
+struct Whole(SendStream, bool);
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if !self.1 {
+            let _ = self.0.reset(VarInt::from_u32(0));
+        }
+    }
 }
 
 impl Shared {
@@ -277,18 +295,22 @@ impl Shared {
     }
 
     async fn send(&self, run: Run) -> Result<(), quinn::WriteError> {
-        let mut stream = self.connection.open_uni().await?;
+        // Segments are handed over one after the other, so that units become whole early: a cut costs little, and the
+        // receiver holds few halves. quinn keeps many streams under way all the same, as it buffers far more than one.
+        let _baton = self.baton.lock().await;
+        let mut stream = Whole(self.connection.open_uni().await?, false);
         let head = SegmentHead { offset: run.offset, length: run.content.len() as u64 };
-        stream.write_all(&head.encode()).await?;
+        stream.0.write_all(&head.encode()).await?;
         for mut part in [run.content, run.trailer] {
             while !part.is_empty() {
                 let len = self.pace.slice().min(part.len() as u64);
                 self.pace.wait(len).await;
                 let slice: Bytes = part.split_to(len as usize);
-                stream.write_chunk(slice).await?;
+                stream.0.write_chunk(slice).await?;
             }
         }
-        let _ = stream.finish();
+        let _ = stream.0.finish();
+        stream.1 = true;
         Ok(())
     }
 
