@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn the_root_from_units_is_the_hash_of_the_whole_at_every_border() {
         let unit = UNIT as usize;
-        let data: Vec<u8> = (0..17 * unit + 5).map(|n| (n * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..17 * unit + 5).map(|n| ((n * 31) >> 3) as u8).collect();
         for units in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17] {
             for delta in [-1025isize, -1, 0, 1, 5] {
                 let Some(size) = (units * unit).checked_add_signed(delta) else { continue };

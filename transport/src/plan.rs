@@ -227,7 +227,7 @@ impl Landing {
         }
         let fetched = self.find(state).and_then(|found| match found {
             None => {
-                self.ask(state, [0..state.units()]);
+                self.ask(state, std::iter::once(0..state.units()));
                 Ok(())
             }
             Some(partial) => self.resume(state, &partial),

@@ -155,7 +155,7 @@ struct Growing {
 
 impl Growing {
     fn finish(self) -> Option<Run> {
-        debug_assert!(self.trailer.len() % HASH == 0);
+        debug_assert!(self.trailer.len().is_multiple_of(HASH));
         (!self.content.is_empty()).then(|| Run {
             offset: self.offset,
             content: self.content.into(),

@@ -101,7 +101,7 @@ impl Scanner {
             match found {
                 Ok(Some(entry)) => return Some(entry),
                 Ok(None) => {}
-                Err(failed) => return Some(Scanned::Failed(failed)),
+                Err(failed) => return Some(Scanned::Failed(*failed)),
             }
         }
     }
@@ -156,7 +156,7 @@ impl Scanner {
     }
 
     /// A name in the folder on top of the stack.
-    fn child(&mut self, name: OsString) -> Result<Option<Scanned>, FileResult> {
+    fn child(&mut self, name: OsString) -> Result<Option<Scanned>, Box<FileResult>> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let shown = match &level.target {
             Some(target) => format!("{target}/{}", name.to_string_lossy()),
@@ -280,15 +280,15 @@ fn not_utf8() -> Failure {
     Failure::new(ErrorCode::IllegalCharacters, "the name is not UTF-8")
 }
 
-fn failed(path: String, failure: Failure) -> FileResult {
-    FileResult {
+fn failed(path: String, failure: Failure) -> Box<FileResult> {
+    Box::new(FileResult {
         entry: None,
         path: Some(path),
         outcome: FileOutcome::Failed,
         failure: Some(failure),
         blake3: None,
         resumed: 0,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -142,9 +142,8 @@ async fn login(
         Control::Hello(hello) if hello.product == "godwit" => {}
         _ => return Err(protocol("no hello")),
     }
-    let (user, credential) = match inbox.next().await? {
-        Control::Authenticate { user, credential } => (user, credential),
-        _ => return Err(protocol("no authentication")),
+    let Control::Authenticate { user, credential } = inbox.next().await? else {
+        return Err(protocol("no authentication"));
     };
     let peer = connection.remote_address();
     let account = shared.authority.authenticate(peer, &user, &credential).await?;

@@ -172,7 +172,11 @@ impl Table {
             let (start, state) = self.asked.range(..=at).next_back()?;
             let within = at - start;
             let len = unit_len(state.size, within / UNIT);
-            if within >= state.size || within % UNIT != 0 || at + len > end || places.len() >= MAX_SEGMENT_UNITS {
+            if within >= state.size
+                || !within.is_multiple_of(UNIT)
+                || at + len > end
+                || places.len() >= MAX_SEGMENT_UNITS
+            {
                 return None;
             }
             let begin = (at - head.offset) as usize;

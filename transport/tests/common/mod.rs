@@ -65,6 +65,7 @@ impl Account for Ann {
 pub struct Server {
     pub address: SocketAddr,
     pub fingerprint: String,
+    pub certificate: godwit_transport::CertificateDer<'static>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -80,10 +81,11 @@ impl Server {
         let key = godwit_transport::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let fingerprint = fingerprint(&der);
         let bind = "127.0.0.1:0".parse().unwrap();
+        let certificate = der.clone();
         let server = DataServer::bind(bind, vec![der], key, Arc::new(gate), options).unwrap();
         let address = server.local_addr();
         let (stop, stopped) = watch::channel(false);
-        Self { address, fingerprint, stop, task: tokio::spawn(server.run(stopped)) }
+        Self { address, fingerprint, certificate, stop, task: tokio::spawn(server.run(stopped)) }
     }
 
     pub async fn drain(self) {

@@ -1,0 +1,244 @@
+//! A server facing a client that does not play by the rules, frame by frame.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{Server, content, snapshot};
+use godwit_protocol::wire::{ALPN, Control, MAX_OPEN_ENTRIES, SegmentHead, SessionHello, UNIT};
+use godwit_protocol::worker::{Credential, FileOutcome};
+use godwit_protocol::{ErrorCode, Secret};
+use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Raw {
+    connection: Connection,
+    send: SendStream,
+    recv: RecvStream,
+    _endpoint: Endpoint,
+}
+
+impl Raw {
+    async fn connect(server: &Server) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(server.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = quinn::ClientConfig::new(Arc::new(crypto));
+        let connection = endpoint.connect_with(config, server.address, "localhost").unwrap().await.unwrap();
+        let (send, recv) = connection.open_bi().await.unwrap();
+        Self { connection, send, recv, _endpoint: endpoint }
+    }
+
+    /// Logged in and allowed to upload.
+    async fn uploading(server: &Server) -> Self {
+        let mut raw = Self::connect(server).await;
+        raw.login("secret").await;
+        raw.frame(&json!({"t": "request", "transfer_id": "x", "direction": "send"})).await;
+        raw.expect(|c| matches!(c, Control::Accepted(_))).await;
+        raw
+    }
+
+    async fn login(&mut self, password: &str) {
+        let hello = SessionHello { product: "godwit".into(), version: "0".into(), features: vec!["future".into()] };
+        self.frame(&Control::Hello(hello)).await;
+        let credential = Credential::Password { password: Secret::new(password) };
+        self.frame(&Control::Authenticate { user: "ann".into(), credential }).await;
+    }
+
+    async fn frame(&mut self, frame: &impl serde::Serialize) {
+        self.bytes(&serde_json::to_vec(frame).unwrap()).await;
+    }
+
+    async fn bytes(&mut self, body: &[u8]) {
+        let _ = self.send.write_all(&(body.len() as u32).to_le_bytes()).await;
+        let _ = self.send.write_all(body).await;
+    }
+
+    async fn next(&mut self) -> Option<Control> {
+        let read = async {
+            let mut length = [0; 4];
+            self.recv.read_exact(&mut length).await.ok()?;
+            let mut body = vec![0; u32::from_le_bytes(length) as usize];
+            self.recv.read_exact(&mut body).await.ok()?;
+            serde_json::from_slice(&body).ok()
+        };
+        tokio::time::timeout(Duration::from_secs(20), read).await.unwrap()
+    }
+
+    async fn expect(&mut self, wanted: impl Fn(&Control) -> bool) -> Control {
+        loop {
+            let frame = self.next().await.unwrap();
+            if wanted(&frame) {
+                return frame;
+            }
+            assert!(!matches!(frame, Control::Error(_)), "{frame:?}");
+        }
+    }
+
+    /// The error the server ends the session with.
+    async fn error(mut self) -> ErrorCode {
+        loop {
+            match self.next().await {
+                Some(Control::Error(failure)) => return failure.code,
+                Some(_) => {}
+                None => panic!("no error: {:?}", self.connection.close_reason()),
+            }
+        }
+    }
+
+    async fn segment(&self, head: SegmentHead, content: &[u8], trailer: &[u8]) {
+        let mut stream = self.connection.open_uni().await.unwrap();
+        let _ = stream.write_all(&[&head.encode()[..], content, trailer].concat()).await;
+        let _ = stream.finish();
+    }
+
+    async fn entries(&mut self, entries: Value) {
+        self.frame(&json!({"t": "entries", "entries": entries})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_lead_elsewhere_never_reach_the_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    let docroot = temp.path().join("docroot");
+    std::fs::create_dir(&docroot).unwrap();
+    std::os::unix::fs::symlink(temp.path(), docroot.join("out")).unwrap();
+    let server = Server::start(&docroot);
+    for bad in ["../x", "/etc/x", "a/../../x", "a//b", ".", "", "a\u{0}b", "a\\b", "x/.."] {
+        let mut raw = Raw::uploading(&server).await;
+        raw.entries(json!([{"p": bad, "k": "f", "s": 0}])).await;
+        assert_eq!(raw.error().await, ErrorCode::BadPath, "{bad:?}");
+    }
+    // A link in the docroot is not a way out; only that entry fails.
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "out/x", "k": "f", "s": 0}, {"p": "out/d", "k": "d"}, {"p": "fine", "k": "f", "s": 0}]))
+        .await;
+    raw.frame(&json!({"t": "entries-end", "count": 3, "bytes": 0, "failed": []})).await;
+    let Control::Result(result) = raw.expect(|c| matches!(c, Control::Result(_))).await else { unreachable!() };
+    assert_eq!((result.completed, result.failed), (1, 2));
+    assert!(!temp.path().join("x").exists() && !temp.path().join("d").exists());
+    assert!(docroot.join("fine").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_nobody_asked_for_ends_the_session() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let head = |offset, length| SegmentHead { offset, length };
+    for (wild, length) in [(head(0, 5), 5), (head(100, 10), 10), (head(0, 11), 11), (head(3, 7), 7), (head(10, 1), 1)] {
+        let mut raw = Raw::uploading(&server).await;
+        raw.entries(json!([{"p": "f", "k": "f", "s": 10}])).await;
+        raw.expect(|c| matches!(c, Control::Want { .. })).await;
+        raw.segment(wild, &vec![0; length], &[0; 32]).await;
+        assert_eq!(raw.error().await, ErrorCode::Protocol, "{wild:?}");
+    }
+    // The right content, twice.
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "g", "k": "f", "s": 10}, {"p": "h", "k": "f", "s": 10}])).await;
+    raw.expect(|c| matches!(c, Control::Want { .. })).await;
+    let good = blake3::hash(&[7; 10]);
+    raw.segment(head(0, 10), &[7; 10], good.as_bytes()).await;
+    raw.expect(|c| matches!(c, Control::Files { .. })).await;
+    raw.segment(head(0, 10), &[7; 10], good.as_bytes()).await;
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+    // Heads that are impossible, streams too long and too short.
+    for (bytes, finish) in [(vec![0xff; 16], true), (head(0, 10).encode().to_vec(), true), (vec![1; 6_000_000], false)]
+    {
+        let mut raw = Raw::uploading(&server).await;
+        raw.entries(json!([{"p": "i", "k": "f", "s": 10}])).await;
+        raw.expect(|c| matches!(c, Control::Want { .. })).await;
+        let mut stream = raw.connection.open_uni().await.unwrap();
+        let _ = stream.write_all(&bytes).await;
+        if finish {
+            let _ = stream.finish();
+        }
+        assert_eq!(raw.error().await, ErrorCode::Protocol);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_with_a_wrong_value_is_asked_again_and_then_given_up() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let data = content(1, UNIT as usize + 5);
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "f", "k": "f", "s": data.len()}])).await;
+    raw.frame(&json!({"t": "entries-end", "count": 1, "bytes": data.len(), "failed": []})).await;
+    for _ in 0..4 {
+        raw.expect(|c| matches!(c, Control::Want { .. })).await;
+        raw.segment(SegmentHead { offset: UNIT, length: 5 }, &data[UNIT as usize..], &[9; 32]).await;
+    }
+    let Control::Files { files } = raw.expect(|c| matches!(c, Control::Files { .. })).await else { unreachable!() };
+    assert_eq!((files[0].outcome, files[0].failure.as_ref().unwrap().code), (FileOutcome::Failed, ErrorCode::DiskRead));
+    assert!(snapshot(temp.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_out_of_turn_too_long_or_senseless_end_the_session() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let frames = [
+        json!({"t": "entries-end", "count": 7, "bytes": 0, "failed": []}),
+        json!({"t": "result", "completed": 0, "skipped": 0, "failed": 0, "bytes": 0}),
+        json!({"t": "want", "spans": [[0, 1]]}),
+        json!({"t": "compared", "entries": [[5, true]]}),
+        json!({"t": "unreadable", "entry": 9, "failure": {"code": 4, "message": ""}}),
+        json!({"t": "entries", "entries": [{"p": "d", "k": "d", "s": 5}]}),
+        json!({"t": "entries", "entries": [{"p": "a", "k": "f", "s": u64::MAX}, {"p": "b", "k": "f", "s": 2}]}),
+        json!({"t": "entries", "entries": vec![json!({"p": "a", "k": "f"}); 1_001]}),
+        json!({"t": "entries", "entries": "many"}),
+    ];
+    for frame in frames {
+        let mut raw = Raw::uploading(&server).await;
+        raw.frame(&frame).await;
+        assert_eq!(raw.error().await, ErrorCode::Protocol, "{frame}");
+    }
+    for body in [&b"{"[..], b"\xff\xfe", b"", "[".repeat(100_000).as_bytes()] {
+        let mut raw = Raw::uploading(&server).await;
+        raw.bytes(body).await;
+        assert_eq!(raw.error().await, ErrorCode::Protocol);
+    }
+    let mut raw = Raw::uploading(&server).await;
+    raw.send.write_all(&u32::MAX.to_le_bytes()).await.unwrap();
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+    // Unknown frames of a later version do no harm.
+    let mut raw = Raw::uploading(&server).await;
+    raw.frame(&json!({"t": "telepathy", "strength": 9})).await;
+    raw.frame(&json!({"t": "entries-end", "count": 0, "bytes": 0, "failed": []})).await;
+    raw.expect(|c| matches!(c, Control::Result(_))).await;
+    assert!(snapshot(temp.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_entries_are_bounded() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let mut raw = Raw::uploading(&server).await;
+    for frame in 0..=MAX_OPEN_ENTRIES / 1_000 {
+        let entries: Vec<_> = (0..1_000).map(|n| json!({"p": format!("{frame}-{n}"), "k": "f", "s": 1})).collect();
+        raw.entries(json!(entries)).await;
+    }
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_login_nothing_is_answered() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let mut raw = Raw::connect(&server).await;
+    raw.frame(&json!({"t": "request", "transfer_id": "x", "direction": "send"})).await;
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+    let mut raw = Raw::connect(&server).await;
+    raw.login("guess").await;
+    raw.frame(&json!({"t": "request", "transfer_id": "x", "direction": "send"})).await;
+    assert_eq!(raw.error().await, ErrorCode::Authentication);
+}
