@@ -34,12 +34,12 @@ export async function play(stage, undo) {
   say("allows the site, and picks a folder");
   await user.press("#choose-folder");
   const consent = await user.browser.window("consent");
-  await consent.screenshot(user.file("consent.png"));
+  await consent.screenshot(user.file("consent.png"), { width: 520, height: 480 });
   await consent.click("#allow-always");
   await user.browser.noWindow("consent");
   const picker = await user.browser.window("picker");
   await picker.goTo(machine.home);
-  await picker.screenshot(user.file("picker.png"));
+  await picker.screenshot(user.file("picker.png"), { width: 860, height: 560 });
   await picker.choose(machine.home, [content.treeName]);
   await user.browser.noWindow("picker");
 
@@ -165,9 +165,9 @@ class User {
 
   /** Uploads what was chosen, quits the browser in mid-transfer and comes back. @param {() => Check} verify */
   async leaveInTheMiddle(verify) {
-    // A small file (--size) must last long enough to be left in the middle.
-    const rate = this.stage.content.size >= 1_000_000_000 ? "10000000" : "20000";
-    await this.page.select("#rate", rate);
+    // Slow enough that there is a middle to leave in.
+    const limit = this.stage.content.size >= 1_000_000_000 ? 500_000 : this.stage.content.size >= 100_000_000 ? 100_000 : 20_000;
+    await this.page.select("#rate", String(limit));
     const uuid = await this.startBy("#upload");
     await until("bytes are on their way", () => this.transfer(uuid)?.bytes_written > 0);
     await this.pictures();
@@ -180,16 +180,15 @@ class User {
     const now = this.transfer(uuid);
     say(`is back; the page shows it, the agent says: ${now.status}, ${percent(now)} %`);
     await this.completes(uuid);
-    this.note("upload: the large file", uuid, verify(), middle ? `browser quit at ${percent(left)} %` : `browser quit, ${left.status} by then`);
+    this.note("upload: the large file", uuid, verify(), `speed set to ${limit / 1000} Mbit/s, browser quit ${middle ? `at ${percent(left)} %` : `when ${left.status}`}`);
   }
 
   /** Page and popup, light and dark, while something moves. */
   async pictures() {
     for (const scheme of /** @type {("light" | "dark")[]} */ (["light", "dark"])) {
       const popup = await this.browser.open("popup");
-      await popup.page.setViewport({ width: 400, height: 520 }).catch(() => {});
       await this.browser.colours(scheme, popup);
-      await popup.screenshot(this.file(`popup-${scheme}.png`));
+      await popup.screenshot(this.file(`popup-${scheme}.png`), { width: 420, height: 480 });
       await popup.close();
       await this.page.bringToFront().catch(() => {});
       await this.browser.colours(scheme, /** @type {any} */ (this.site));

@@ -68,11 +68,6 @@ export class Site {
     return this.page.evaluate((id) => /** @type {any} */ (globalThis).site.transfers[id], uuid);
   }
 
-  /** When the listener first saw bytes, page time. @param {string} uuid @returns {Promise<number>} */
-  firstBytes(uuid) {
-    return this.page.evaluate((id) => /** @type {any} */ (globalThis).site.firstBytes[id], uuid);
-  }
-
   /** The page's clock. @returns {Promise<number>} */
   now() {
     return this.page.evaluate(() => performance.now());

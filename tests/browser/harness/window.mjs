@@ -111,8 +111,10 @@ export class ExtensionWindow {
     }, uuid);
   }
 
-  /** A picture of it. @param {string} file */
-  async screenshot(file) {
+  /** A picture of it. @param {string} file @param {{width: number, height: number}} [size] as large as people see it */
+  async screenshot(file, size) {
+    // Not every driver can do this for every page; then the picture has the driver's size.
+    if (size) await withLimit(this.page.setViewport(size), ANSWER).catch(() => {});
     await withLimit(this.page.screenshot({ path: /** @type {any} */ (path.resolve(file)) }), 20_000);
   }
 

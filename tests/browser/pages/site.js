@@ -6,8 +6,6 @@ window.site = {
   statuses: [],
   /** The latest TransferInfo of each transfer that the listener was told of. */
   transfers: {},
-  /** The first time the listener reported data on the move, per transfer (milliseconds, performance.now). */
-  firstBytes: {},
   connect: null,
 
   /** Makes the SDK object and begins a session. */
@@ -16,10 +14,7 @@ window.site = {
     this.connect = connect;
     connect.addEventListener(AW4.Connect.EVENT.STATUS, (_type, status) => this.statuses.push(status));
     connect.addEventListener(AW4.Connect.EVENT.TRANSFER, (_type, data) => {
-      for (const info of data.transfers) {
-        this.transfers[info.uuid] = info;
-        if (info.bytes_written > 0) this.firstBytes[info.uuid] ??= performance.now();
-      }
+      for (const info of data.transfers) this.transfers[info.uuid] = info;
     });
     return connect.initSession(appId).app_id;
   },
