@@ -24,6 +24,7 @@ pub mod server;
 pub mod small_disk;
 pub mod tree;
 pub mod wait;
+pub mod worker_pipe;
 
 pub use browserish::{Browserish, User};
 pub use host_pipe::HostPipe;
@@ -33,3 +34,4 @@ pub use scratch::Scratch;
 pub use server::{Server, ServerOptions};
 pub use small_disk::SmallDisk;
 pub use wait::until;
+pub use worker_pipe::WorkerPipe;

@@ -116,6 +116,28 @@ impl Server {
         assert_eq!(ready.fingerprint, self.fingerprint, "the certificate stays");
     }
 
+    /// Login name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.options.user.0
+    }
+
+    /// Password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.options.user.1
+    }
+
+    /// The server comes back as another one: same ports, another certificate.
+    pub fn restart_with_another_certificate(&mut self) {
+        std::fs::remove_dir_all(&self.state).unwrap();
+        let ports = [self.data, self.api, self.http];
+        let (child, ready) = launch(&self.options, &self.docroot, &self.state, &self.config_file, &self.stderr, ports);
+        self.child = child;
+        assert_ne!(ready.fingerprint, self.fingerprint, "another state folder, another certificate");
+        self.fingerprint = ready.fingerprint;
+    }
+
     /// Process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

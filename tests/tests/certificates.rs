@@ -1,0 +1,83 @@
+//! The server proves who it is: by the spec's fingerprint, or by the user's word, once; a change is an error, no question.
+
+#![allow(clippy::unwrap_used)]
+
+use godwit_protocol::ui::{Decision, Question};
+use godwit_tests::wait::LONG;
+use godwit_tests::{Browserish, Page, Scratch, Server, ServerOptions, processes, tree};
+use serde_json::{Value, json};
+
+const SITE: &str = "https://app.example";
+const APP: &str = "an-unguessable-app-id-4711";
+
+fn questions(browser: &Browserish) -> Vec<String> {
+    let of_server = |question| match question {
+        Question::ServerCertificate { fingerprint, .. } => Some(fingerprint),
+        _ => None,
+    };
+    browser.prompts().into_iter().filter_map(|prompt| of_server(prompt.question)).collect()
+}
+
+fn start(server: &Server, page: &Page<'_>, fingerprint: Value) -> String {
+    let more = json!({"paths": [{"source": "f"}], "sshfp": fingerprint});
+    page.start(&server.spec("receive", server.data.port(), more))
+}
+
+#[test]
+fn an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_an_error() {
+    let scratch = Scratch::new();
+    let mut server = Server::start(&scratch, ServerOptions::default());
+    tree::file(&server.docroot().join("f"), 100_000, 1);
+    let browser = Browserish::open(&scratch);
+    let page = browser.page(SITE, APP);
+    let uuid = start(&server, &page, Value::Null);
+    page.wait_status(&uuid, "completed", LONG);
+    assert_eq!(questions(&browser), [server.fingerprint.clone()], "the user saw the fingerprint");
+
+    processes::kill_hard(browser.status().pid);
+    drop(browser);
+    let browser = Browserish::open(&scratch);
+    let page = browser.page(SITE, APP);
+    let uuid = start(&server, &page, Value::Null);
+    page.wait_status(&uuid, "completed", LONG);
+    assert_eq!(questions(&browser), Vec::<String>::new(), "the pin is remembered, over a kill too");
+
+    server.kill();
+    server.restart_with_another_certificate();
+    let uuid = start(&server, &page, Value::Null);
+    let info = page.wait_status(&uuid, "failed", LONG);
+    assert_eq!(info["error_code"], json!(51), "{info}");
+    assert_eq!(questions(&browser), Vec::<String>::new(), "a changed pin is an error, not a question");
+
+    let right = start(&server, &page, json!(server.fingerprint));
+    page.wait_status(&right, "completed", LONG);
+}
+
+#[test]
+fn a_certificate_the_user_refuses_fails_the_transfer() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    tree::file(&server.docroot().join("f"), 100_000, 1);
+    let browser = Browserish::open(&scratch);
+    browser.user(|user| user.certificate = Some(Decision::Deny { remember: false }));
+    let page = browser.page(SITE, APP);
+    let uuid = start(&server, &page, Value::Null);
+    let info = page.wait_status(&uuid, "failed", LONG);
+    assert_eq!(info["error_code"], json!(51), "{info}");
+    assert!(!scratch.home().join("Downloads/f").exists());
+}
+
+#[test]
+fn a_fingerprint_in_the_spec_decides_alone() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    tree::file(&server.docroot().join("f"), 100_000, 1);
+    let browser = Browserish::open(&scratch);
+    let page = browser.page(SITE, APP);
+    let wrong = start(&server, &page, json!(format!("SHA256:{}", "ab".repeat(32))));
+    let info = page.wait_status(&wrong, "failed", LONG);
+    assert_eq!(info["error_code"], json!(51), "{info}");
+    let right = start(&server, &page, json!(server.fingerprint));
+    page.wait_status(&right, "completed", LONG);
+    assert_eq!(questions(&browser), Vec::<String>::new(), "nobody was asked");
+}
