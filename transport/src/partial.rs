@@ -359,3 +359,7 @@ fn open_journal(folder: &OwnedFd, name: &str) -> io::Result<Option<(File, Head)>
     }
     Ok(Head::decode(&head).map(|head| (file, head)))
 }
+
+#[cfg(test)]
+#[path = "partial_tests.rs"]
+mod tests;

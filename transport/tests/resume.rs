@@ -84,7 +84,7 @@ async fn a_client_cut_in_mid_download_goes_on_and_a_damaged_unit_alone_comes_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_is_noticed_soon_after_its_restart_and_the_upload_goes_on() {
+async fn after_a_server_is_gone_the_upload_goes_on_at_its_successor() {
     let temp = tempfile::tempdir().unwrap();
     let docroot = temp.path().join("docroot");
     let source = temp.path().join("source");
