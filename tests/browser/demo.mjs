@@ -47,6 +47,7 @@ try {
   fs.rmSync(folder, { recursive: true, force: true });
   const machine = new Machine(folder);
   undo.push(() => machine.dispose());
+  undo.push(() => removeContent(machine));
 
   const content = makeContent(machine, Number(values.size));
   const server = await TransferServer.start(machine, { password: crypto.randomBytes(12).toString("base64url") });
@@ -71,6 +72,13 @@ try {
   await end(1);
 }
 
+/** Gigabytes that nobody needs again; pictures and logs stay. @param {Machine} machine */
+async function removeContent(machine) {
+  if (process.env.GODWIT_KEEP) return;
+  await machine.dispose(); // Nothing may write there any more.
+  for (const each of [machine.docroot, machine.home, machine.files]) fs.rmSync(each, { recursive: true, force: true });
+}
+
 /** Opens the browser, explains, and waits until it is closed. @param {import("./demo/script.mjs").Stage} stage */
 async function forAPerson({ machine, content, page }) {
   const browser = await Browser.launch(machine, name, { headless: false });
@@ -88,7 +96,7 @@ async function forAPerson({ machine, content, page }) {
     3. On the right, mark something and "Download…".
 
   Transfers go on when you close the page or quit the browser. This demo ends with the browser, or with Ctrl-C here.
-  What arrived on the server lies in ${machine.docroot}
+  What arrives on the server lies in ${machine.docroot} until then.
 `);
   await closed;
 }

@@ -34,12 +34,12 @@ export async function play(stage, undo) {
   say("allows the site, and picks a folder");
   await user.press("#choose-folder");
   const consent = await user.browser.window("consent");
-  await consent.screenshot(user.file("consent.png"), { width: 520, height: 480 });
+  await consent.screenshot(user.file("consent.png"), { width: 580, height: 520 });
   await consent.click("#allow-always");
   await user.browser.noWindow("consent");
   const picker = await user.browser.window("picker");
   await picker.goTo(machine.home);
-  await picker.screenshot(user.file("picker.png"), { width: 860, height: 560 });
+  await picker.screenshot(user.file("picker.png"), { width: 900, height: 640 });
   await picker.choose(machine.home, [content.treeName]);
   await user.browser.noWindow("picker");
 
