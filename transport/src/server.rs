@@ -14,6 +14,7 @@ use godwit_protocol::worker::{Credential, Failure, RateSettings};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::crypto::{self, CryptoError};
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig};
+use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,14 +113,12 @@ impl DataServer {
         authority: Arc<dyn Authority>,
         options: ServerOptions,
     ) -> Result<Self, TransportError> {
-        // A restarted server with the same key recognises the packets of its predecessor's sessions and tells the
-        // clients at once that those are gone; else they would wait for the idle time.
-        let reset = ResetKey(blake3::derive_key("godwit 2026 QUIC stateless reset", key.secret_der()));
+        let config_for_restarts = recognising_predecessors(key.secret_der());
         let tls = server_tls(certificates, key)?;
         let crypto = QuicServerConfig::try_from(tls).map_err(|e| rustls::Error::General(e.to_string()))?;
         let crypto: Arc<dyn crypto::ServerConfig> = Arc::new(crypto);
         let config = server_config(&crypto, &Arc::new(Limits::new(RateSettings::default())));
-        let endpoint = endpoint(addr, EndpointConfig::new(Arc::new(reset)), Some(config))
+        let endpoint = endpoint(addr, config_for_restarts, Some(config))
             .map_err(|source| TransportError::Bind { address: addr, source })?;
         let local = endpoint.local_addr()?;
         let shared = Arc::new(Shared { authority, options, holders: Arc::default(), sessions: Sessions::default() });
@@ -185,6 +184,18 @@ impl DataServer {
 fn server_config(crypto: &Arc<dyn crypto::ServerConfig>, limits: &Arc<Limits>) -> ServerConfig {
     let mut config = ServerConfig::with_crypto(crypto.clone());
     config.transport_config(transport(limits.clone()));
+    config
+}
+
+/// A restarted server with the same key recognises the packets of its predecessor's sessions and tells the clients at
+/// once that those are gone; else they would wait for the idle time. Both the connection ids and the reset tokens must
+/// be the same for that: packets whose id a server cannot have given are dropped without an answer.
+fn recognising_predecessors(secret: &[u8]) -> EndpointConfig {
+    let reset = ResetKey(blake3::derive_key("godwit 2026 QUIC stateless reset", secret));
+    let ids = blake3::derive_key("godwit 2026 QUIC connection ids", secret);
+    let ids = ids.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
+    let mut config = EndpointConfig::new(Arc::new(reset));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
     config
 }
 

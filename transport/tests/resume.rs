@@ -255,3 +255,23 @@ async fn a_full_disk_is_error_25_on_either_side_and_nothing_is_lost() {
     assert!(stats.bytes_transferred <= (40 - kept) * MIB + MIB, "{kept} {stats:?}");
     assert_eq!(std::fs::read(disk.0.path().join("big")).unwrap(), std::fs::read(&source).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_server_tells_clients_at_once_that_their_sessions_are_gone() {
+    let temp = tempfile::tempdir().unwrap();
+    let docroot = temp.path().join("docroot");
+    std::fs::create_dir(&docroot).unwrap();
+    let source = temp.path().join("big");
+    std::fs::write(&source, content(10, 30_000_000)).unwrap();
+    let server = Server::start(&docroot);
+    let relay = Relay::start(server.address, 0).await;
+    let mut job = server.upload(&source);
+    job.server.data_port = relay.address.port();
+    job.rate = rate(40_000);
+    let mut client = Client::start(job);
+    client.until(|s| s.bytes_written >= MIB).await;
+    let successor = server.successor(&docroot);
+    relay.server.send(successor.address).unwrap();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), client.end()).await;
+    assert_eq!(ended.expect("the client waits").0.unwrap_err().code, ErrorCode::ConnectionLost);
+}

@@ -66,6 +66,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub fingerprint: String,
     pub certificate: godwit_transport::CertificateDer<'static>,
+    key: Vec<u8>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -78,14 +79,29 @@ impl Server {
     pub fn with(gate: Gate, options: ServerOptions) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let der = made.cert.der().clone();
-        let key = godwit_transport::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        Self::identified(gate, options, der, made.signing_key.serialize_der())
+    }
+
+    /// Another server on another port that holds the same key: what a restart makes.
+    pub fn successor(&self, root: &Path) -> Self {
+        let gate = Gate { root: root.to_owned(), rate: RateSettings::default() };
+        Self::identified(gate, ServerOptions::default(), self.certificate.clone(), self.key.clone())
+    }
+
+    fn identified(
+        gate: Gate,
+        options: ServerOptions,
+        der: godwit_transport::CertificateDer<'static>,
+        secret: Vec<u8>,
+    ) -> Self {
+        let key = godwit_transport::PrivateKeyDer::try_from(secret.clone()).unwrap();
         let fingerprint = fingerprint(&der);
         let bind = "127.0.0.1:0".parse().unwrap();
         let certificate = der.clone();
         let server = DataServer::bind(bind, vec![der], key, Arc::new(gate), options).unwrap();
         let address = server.local_addr();
         let (stop, stopped) = watch::channel(false);
-        Self { address, fingerprint, certificate, stop, task: tokio::spawn(server.run(stopped)) }
+        Self { address, fingerprint, certificate, key: secret, stop, task: tokio::spawn(server.run(stopped)) }
     }
 
     pub async fn drain(self) {
@@ -231,6 +247,7 @@ pub fn tree(at: &Path, small: usize, large: usize) {
 pub struct Relay {
     pub address: SocketAddr,
     pub dropped: Arc<AtomicU64>,
+    pub server: watch::Sender<SocketAddr>,
     task: JoinHandle<()>,
 }
 
@@ -245,6 +262,7 @@ impl Relay {
         let address = front.local_addr().unwrap();
         let dropped = Arc::new(AtomicU64::new(0));
         let count = dropped.clone();
+        let (goal, goals) = watch::channel(server);
         let task = tokio::spawn(async move {
             let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
             let mut client = None;
@@ -257,7 +275,7 @@ impl Relay {
                 tokio::select! {
                     Ok((len, from)) = front.recv_from(&mut up) => {
                         client = Some(from);
-                        if lost { count.fetch_add(1, Ordering::Relaxed); } else { let _ = back.send_to(&up[..len], server).await; }
+                        if lost { count.fetch_add(1, Ordering::Relaxed); } else { let goal = *goals.borrow(); let _ = back.send_to(&up[..len], goal).await; }
                     }
                     Ok((len, _)) = back.recv_from(&mut down) => {
                         if lost { count.fetch_add(1, Ordering::Relaxed); }
@@ -266,7 +284,7 @@ impl Relay {
                 }
             }
         });
-        Self { address, dropped, task }
+        Self { address, dropped, server: goal, task }
     }
 }
 
