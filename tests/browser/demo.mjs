@@ -4,6 +4,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { Browser } from "./harness/browser.mjs";
 import { Machine } from "./harness/machine.mjs";
@@ -79,12 +80,8 @@ async function removeContent(machine) {
   for (const each of [machine.docroot, machine.home, machine.files]) fs.rmSync(each, { recursive: true, force: true });
 }
 
-/** Opens the browser, explains, and waits until it is closed. @param {import("./demo/script.mjs").Stage} stage */
+/** Opens the browser, explains, and opens it again as often as the person likes. @param {import("./demo/script.mjs").Stage} stage */
 async function forAPerson({ machine, content, page }) {
-  const browser = await Browser.launch(machine, name, { headless: false });
-  undo.push(() => browser.close());
-  const closed = new Promise((done) => browser.driver.process()?.once("exit", done));
-  await browser.site(page);
   console.log(`
   The browser shows Flyway, a small web application at ${page}
   It uses the vendor's SDK from npm, unmodified; everything behind the SDK is Godwit.
@@ -92,11 +89,27 @@ async function forAPerson({ machine, content, page }) {
     1. "Choose folder…": Godwit asks you once whether this site may use it: allow it.
        Then its picker opens in ${machine.home}:
        "${content.treeName}" holds ${content.treeFiles.toLocaleString("en")} real files, "${content.largeName}" is the large one.
-    2. "Upload", and watch. The toolbar button with the bird shows all transfers.
+    2. "Upload", and watch. Godwit's own list of transfers is behind the puzzle piece of the toolbar.
     3. On the right, mark something and "Download…".
+    4. Start the large one at 100 Mbit/s, quit the browser, and open it again from here: the transfer has gone on.
 
-  Transfers go on when you close the page or quit the browser. This demo ends with the browser, or with Ctrl-C here.
-  What arrives on the server lies in ${machine.docroot} until then.
+  Ctrl-C ends the demo. What arrives on the server lies in ${machine.docroot} until then.
 `);
-  await closed;
+  /** @type {Browser | undefined} */
+  let browser;
+  undo.push(() => browser?.close());
+  const lines = process.stdin.isTTY ? createInterface({ input: process.stdin }) : undefined;
+  for (;;) {
+    browser = await Browser.launch(machine, name, { headless: false });
+    const child = browser.driver.process();
+    const closed = new Promise((done) => child?.once("exit", done));
+    const [blank] = await browser.driver.pages();
+    await browser.site(page);
+    await blank?.close();
+    await closed;
+    if (!lines) return;
+    const active = machine.status().transfers.filter((/** @type {any} */ each) => each.status === "running").length;
+    console.log(`  The browser is closed; transfers still running: ${active}. Enter opens it again, Ctrl-C ends the demo.`);
+    await new Promise((pressed) => lines.once("line", pressed));
+  }
 }
