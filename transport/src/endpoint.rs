@@ -48,7 +48,7 @@ pub(crate) fn transport(limits: Arc<Limits>) -> Arc<TransportConfig> {
         .ack_frequency_config(Some(ack))
         .mtu_discovery_config(Some(mtu))
         .datagram_receive_buffer_size(None)
-        .congestion_controller_factory(Arc::new(Seat { limits }));
+        .congestion_controller_factory(Arc::new(Seat::new(limits)));
     Arc::new(config)
 }
 

@@ -1,124 +1,287 @@
-//! The law that turns limits and measurements into a send window. Pure: time and samples come in.
+//! The law: from what was sent, acknowledged and lost to the bytes that may be in flight.
 //!
-//! With a target, the policy is `fixed`: window = rate × (round trip + delay of acknowledgements + 5 ms), because quinn
-//! paces by window and round trip and not by a rate; random loss changes nothing. Without a target the rate is
-//! [`DEFAULT_RATE`], and on paths as short as this machine the window follows the loss instead, since only a full
-//! socket buffer loses there. The adaptive law for `high`, `fair` and `low` takes this file's place later.
+//! *Start* grows from round trip to round trip until the delay or the losses show the bottleneck. *Steady* keeps a small
+//! queue of its own: the window moves towards `rate × (base delay + wanted queue)`, and the wanted queue shrinks with the
+//! rate, so that sessions side by side settle at equal rates. Without a queue it grows, faster each time. *Compete* answers a
+//! queue that others keep full. Two things cut across: a [`Ceiling`] where losses tell of a limit and no queue does, and a
+//! dip every few seconds, to see the empty path and whose the queue is.
+//!
+//! It must not know a clock, a socket, a runtime or chance: the same events give the same windows.
 
 use std::time::Duration;
 
-/// Used without a target: 1 Gbit/s, in bytes per second.
-pub(crate) const DEFAULT_RATE: u64 = 125_000_000;
-/// Paths shorter than this are taken for this machine or its neighbour.
-const LOCAL_RTT: Duration = Duration::from_millis(2);
-/// What acknowledgements may be late by (the delay we ask the peer for) plus the inexactness of pacing.
-const SLACK: Duration = Duration::from_millis(15);
-/// Feedback never stops.
-const FLOOR_PACKETS: u64 = 16;
-const LOCAL_START: u64 = 2 * 1024 * 1024;
-const LOCAL_LEAST: u64 = 512 * 1024;
-const LOCAL_MOST: u64 = 8 * 1024 * 1024;
+use super::ceiling::Ceiling;
+use super::compete::Compete;
+use super::dip::Dips;
+use super::loss::LossView;
+use super::path::PathView;
+use super::queue::QueueView;
+use super::settings::{Policy, Settings};
+use super::trim::Trim;
+use super::window::WindowedMax;
 
-/// State of one path.
+mod signals;
+mod steps;
+
+/// The rate controller of one path.
+///
+/// Times are durations since any fixed moment. Sessions dip at multiples of five seconds of it, so those that count from the
+/// same moment (the epoch of the system clock, say) share a bottleneck best.
 #[derive(Clone, Debug)]
-pub(crate) struct Law {
-    mtu: u64,
-    rtt: Duration,
-    local: u64,
-    /// Halved by a total outage, doubled back by acknowledgements; 16 = whole.
-    sixteenths: u64,
-    eased: Duration,
+pub struct RateLaw {
+    settings: Settings,
+    packet: f64,
+    window: f64,
+    phase: Phase,
+    path: PathView,
+    loss: LossView,
+    queue: QueueView,
+    dips: Dips,
+    ceiling: Ceiling,
+    trim: Trim,
+    ramp: usize,
+    peak_rate: WindowedMax,
+    delivered_peak: WindowedMax,
+    last_step: f64,
+    last_ack: f64,
+    round_end: f64,
+    round_acked: u64,
+    round_lost: u64,
+    in_flight: f64,
+    peak_in_flight: f64,
+    last_peak: f64,
+    next_mark: f64,
 }
 
-impl Law {
-    pub(crate) fn new(mtu: u16, initial_rtt: Duration) -> Self {
-        Self { mtu: mtu.into(), rtt: initial_rtt, local: LOCAL_START, sixteenths: 16, eased: Duration::ZERO }
-    }
+#[derive(Clone, Debug)]
+enum Phase {
+    Start,
+    Steady,
+    Compete(Compete),
+}
 
-    /// `smoothed` is the present estimate of the round trip.
-    pub(crate) fn on_ack(&mut self, bytes: u64, smoothed: Duration) {
-        self.rtt = smoothed;
-        self.sixteenths = (self.sixteenths * 2).min(16);
-        self.local = (self.local + bytes / 64).min(LOCAL_MOST);
-    }
-
-    /// `now` counts from any fixed moment.
-    pub(crate) fn on_loss(&mut self, now: Duration, outage: bool) {
-        if outage {
-            self.sixteenths = (self.sixteenths / 2).max(1);
+impl RateLaw {
+    /// A law for a new path whose packets have up to `mtu` bytes.
+    pub fn new(settings: Settings, mtu: u16) -> Self {
+        let packet = f64::from(mtu);
+        Self {
+            settings,
+            packet,
+            window: START_PACKETS * packet,
+            phase: Phase::Start,
+            path: PathView::default(),
+            loss: LossView::default(),
+            queue: QueueView::default(),
+            dips: Dips::default(),
+            ceiling: Ceiling::default(),
+            trim: Trim::default(),
+            ramp: 0,
+            peak_rate: WindowedMax::default(),
+            delivered_peak: WindowedMax::default(),
+            last_step: 0.0,
+            last_ack: 0.0,
+            round_end: 0.0,
+            round_acked: 0,
+            round_lost: 0,
+            in_flight: 0.0,
+            peak_in_flight: 0.0,
+            last_peak: 0.0,
+            next_mark: 0.0,
         }
-        // Once per round: the losses of one overflow are one event.
-        if now.saturating_sub(self.eased) > self.rtt {
-            self.eased = now;
-            self.local = (self.local * 7 / 8).max(LOCAL_LEAST);
-        }
     }
 
-    pub(crate) fn on_mtu(&mut self, mtu: u16) {
-        self.mtu = mtu.into();
-    }
-
-    /// Bytes that may be in flight under `limit` bytes per second.
-    pub(crate) fn window(&self, limit: Option<u64>) -> u64 {
-        let window = match limit {
-            None if self.rtt < LOCAL_RTT => self.local,
-            limit => {
-                let time = (self.rtt + SLACK).as_micros();
-                let bytes = u128::from(limit.unwrap_or(DEFAULT_RATE)) * time / 1_000_000;
-                u64::try_from(bytes).unwrap_or(u64::MAX / 32)
+    /// New policy, target, minimum or cap; in force at once.
+    pub fn set(&mut self, settings: Settings) {
+        if settings != self.settings {
+            self.settings = settings;
+            self.trim.reset();
+            if self.competing() && !matches!(settings.policy, Policy::Fair | Policy::High) {
+                self.phase = Phase::Steady;
             }
-        };
-        (window.saturating_mul(self.sixteenths) / 16).max(FLOOR_PACKETS * self.mtu)
+        }
+    }
+
+    /// The largest packet of the path changed.
+    pub fn set_mtu(&mut self, mtu: u16) {
+        self.packet = f64::from(mtu);
+    }
+
+    /// `bytes` were sent.
+    pub fn on_sent(&mut self, bytes: u64) {
+        self.trim.on_sent(bytes);
+        self.in_flight += bytes as f64;
+        self.peak_in_flight = self.peak_in_flight.max(self.in_flight);
+    }
+
+    /// A packet sent at `sent_at` was acknowledged.
+    pub fn on_acked(&mut self, now: Duration, sent_at: Duration, bytes: u64) {
+        self.path.on_acked(now.saturating_sub(sent_at).as_secs_f64(), bytes);
+        self.loss.on_acked(1);
+        self.round_acked += 1;
+    }
+
+    /// All packets of one acknowledgement were reported; `in_flight` bytes remain.
+    pub fn on_ack_batch_end(&mut self, now: Duration, in_flight: u64) {
+        let now = now.as_secs_f64();
+        if self.last_ack > 0.0 && now - self.last_ack > OUTAGE.max(2.0 * self.path.flight()) {
+            self.resume(now);
+        }
+        self.last_ack = now;
+        self.in_flight = in_flight as f64;
+        let first = !self.path.known();
+        let acked = self.path.end_batch(now);
+        if first && self.path.known() {
+            let start = (self.settings.ceiling() / 8.0).min(START_RATE);
+            self.window = self.window.max(start * self.path.flight());
+            self.dips.skip(now, false);
+            self.last_step = now;
+            self.trim.mark(now);
+            // Losses are noticed later than arrivals: the first round trip would look free of them.
+            self.loss.ignore_until(now + 1.4 * self.path.flight() + 0.02);
+        }
+        self.step(now, acked as f64);
+    }
+
+    /// Packets were given up; `persistent` = everything over a long time.
+    pub fn on_lost(&mut self, now: Duration, packets: u64, persistent: bool) {
+        let now = now.as_secs_f64();
+        self.loss.on_lost(packets);
+        self.round_lost += packets;
+        if persistent && self.settings.policy != Policy::Fixed {
+            self.resume(now);
+        }
+        let seen = (self.round_acked + self.round_lost) as f64;
+        let (lost, expected) = (self.round_lost as f64, self.loss.floor() * seen);
+        // Only a full queue overflows: losses at another moment are the path's own.
+        let full = lost > HEAVY_LOSS * seen + 10.0 || self.queue.is_full(self.path.queue());
+        let flight = self.path.flight();
+        if lost - 1.2 * expected > 0.5 + 4.0 * expected.sqrt()
+            && full
+            && let Phase::Compete(compete) = &mut self.phase
+            && compete.on_loss(now, flight, self.path.queue(), self.path.base())
+        {
+            self.round_lost = 0;
+            self.round_acked = 0;
+            self.window = compete.window() * self.packet;
+        }
+    }
+
+    /// The path marked packets instead of dropping them: its queue is longer than it likes.
+    pub fn on_mark(&mut self, now: Duration) {
+        let now = now.as_secs_f64();
+        // A path that marks without a queue is broken, not congested.
+        if self.path.queue() > MARK_QUEUE && now >= self.next_mark && self.settings.policy != Policy::Fixed {
+            self.next_mark = now + self.path.feedback();
+            if matches!(self.phase, Phase::Start) {
+                self.enter_steady(now);
+            }
+            self.window *= 0.9;
+            self.ramp = 0;
+        }
+    }
+
+    /// Bytes that may be in flight.
+    pub fn window(&self) -> u64 {
+        self.window_under(&self.settings)
+    }
+
+    /// Bytes that may be in flight under other limits, before the law has taken them in.
+    pub fn window_under(&self, settings: &Settings) -> u64 {
+        let flight = self.path.flight();
+        let mut window = self.window;
+        if let Some(rate) = self.ceiling.rate() {
+            window = window.min(rate * flight);
+        }
+        let most = settings.ceiling() * self.trim.factor() * flight;
+        let least = (settings.floor() * self.trim.factor() * flight).max(LEAST_PACKETS * self.packet).min(most);
+        if settings.policy == Policy::Fixed && self.path.known() {
+            window = most;
+        }
+        let window = window.clamp(least, most.max(least));
+        let window = self.dips.window().map_or(window, |dip| window.min(dip));
+        // Never below a handful of packets: without them there would be no feedback.
+        window.max(3.0 * self.packet) as u64
+    }
+
+    /// Bytes per second that the window amounts to.
+    pub fn rate(&self) -> f64 {
+        self.window() as f64 / self.path.flight()
+    }
+
+    /// What is known of the path.
+    pub fn path(&self) -> &PathView {
+        &self.path
+    }
+
+    /// Losses that the path has on its own, 0..1.
+    pub fn loss_floor(&self) -> f64 {
+        self.loss.floor()
+    }
+
+    /// One word for logs.
+    pub fn phase(&self) -> &'static str {
+        match &self.phase {
+            _ if self.dips.window().is_some() => "dip",
+            Phase::Start => "start",
+            Phase::Steady if self.ceiling.rate().is_some() => "ceiling",
+            Phase::Steady => "steady",
+            Phase::Compete(_) => "compete",
+        }
+    }
+
+    /// The path was silent or lost everything. The window stays: nothing says that the path carries less now.
+    fn resume(&mut self, now: f64) {
+        self.path.restart_meter();
+        self.loss.restart(now);
+        self.loss.ignore_until(now + 2.0 * self.path.flight());
+        self.ramp = 0;
+        self.queue.reset(now);
+        self.dips.stop();
+        self.dips.shadow(now + self.path.feedback());
+    }
+
+    fn competing(&self) -> bool {
+        matches!(self.phase, Phase::Compete(_))
+    }
+
+    fn wanted(&self, rate: f64) -> f64 {
+        self.queue.wanted(self.settings.policy, rate, self.packet)
+    }
+
+    /// Below this there is as good as no queue.
+    fn idle_queue(&self, wanted: f64) -> f64 {
+        let wait = if self.settings.policy == Policy::Low { 0.0 } else { self.path.ack_wait() };
+        (IDLE * wanted).max(wait)
+    }
+
+    /// Time packets wait for their acknowledgement to be sent.
+    fn lag(&self) -> f64 {
+        (self.path.flight() - self.path.current()).clamp(0.0, 0.03)
+    }
+
+    /// Window that carries what arrives now with the wanted queue.
+    fn fit(&self, delivered: f64, wanted: f64) -> f64 {
+        delivered / (1.0 - self.loss.floor()) * (self.path.base() + wanted + self.lag())
+    }
+
+    /// How long a queue may be too long before somebody else is held responsible.
+    fn patience(&self) -> f64 {
+        PATIENCE.max(20.0 * self.path.feedback())
+    }
+
+    /// What counts as a moment ago.
+    fn moment(&self) -> f64 {
+        MOMENT.max(6.0 * self.path.feedback())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FAR: Duration = Duration::from_millis(200);
-
-    #[test]
-    fn the_window_carries_the_target_over_the_whole_round_trip() {
-        let mut law = Law::new(1200, Duration::from_millis(100));
-        law.on_ack(1200, FAR);
-        assert_eq!(law.window(Some(125_000_000)), 125_000_000 * 215 / 1000);
-        assert_eq!(law.window(Some(25_000_000)), 25_000_000 * 215 / 1000, "a new target acts at once");
-    }
-
-    #[test]
-    fn random_loss_changes_nothing_and_an_outage_passes() {
-        let mut law = Law::new(1200, Duration::from_millis(100));
-        law.on_ack(1200, FAR);
-        let before = law.window(Some(125_000_000));
-        for ms in 0..1000 {
-            law.on_loss(Duration::from_millis(ms), false);
-        }
-        assert_eq!(law.window(Some(125_000_000)), before);
-        law.on_loss(Duration::from_secs(2), true);
-        assert!(law.window(Some(125_000_000)) <= before / 2);
-        law.on_ack(1200, FAR);
-        assert_eq!(law.window(Some(125_000_000)), before);
-    }
-
-    #[test]
-    fn the_window_never_closes() {
-        let mut law = Law::new(1452, Duration::ZERO);
-        for _ in 0..100 {
-            law.on_loss(Duration::ZERO, true);
-        }
-        assert_eq!(law.window(Some(1)), 16 * 1452);
-        assert!(law.window(None) >= 16 * 1452);
-    }
-
-    #[test]
-    fn a_local_path_without_a_target_is_not_held_to_the_default_rate() {
-        let mut law = Law::new(1452, Duration::from_millis(100));
-        law.on_ack(1452, Duration::from_micros(200));
-        assert!(law.window(None) >= LOCAL_START);
-        for ms in 1..10_000 {
-            law.on_loss(Duration::from_millis(ms), false);
-        }
-        assert_eq!(law.window(None), LOCAL_LEAST);
-    }
-}
+const START_PACKETS: f64 = 32.0;
+/// Where the search begins: a rate that does little harm anywhere.
+const START_RATE: f64 = 10e6 / 8.0;
+const LEAST_PACKETS: f64 = 8.0;
+const OUTAGE: f64 = 0.5;
+const PATIENCE: f64 = 1.5;
+const MOMENT: f64 = 2.0;
+const IDLE: f64 = 0.4;
+const MARK_QUEUE: f64 = 0.002;
+const HEAVY_LOSS: f64 = 0.1;

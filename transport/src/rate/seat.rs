@@ -1,58 +1,98 @@
-//! quinn's seat for a congestion controller, given to the [`Law`](super::law::Law).
+//! quinn's seat for a congestion controller: the [`RateLaw`](super::RateLaw) for paths between machines, the
+//! [`LocalLaw`] inside one. Both see every event, so that either can take over when the first samples show which path it is.
 
-use super::Limits;
-use super::law::Law;
+use super::local::LocalLaw;
+use super::{Limits, RateControllerFactory};
 use quinn_proto::RttEstimator;
-use quinn_proto::congestion::{Controller, ControllerFactory};
+use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Assumed before the first sample.
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Paths whose shortest round trip is below this are taken for this machine or its neighbour.
+const LOCAL_RTT: Duration = Duration::from_millis(2);
 
 /// Makes the controller of one connection, which reads `limits` with every packet.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    pub(crate) limits: Arc<Limits>,
+    limits: Arc<Limits>,
+    far: Arc<RateControllerFactory>,
+}
+
+impl Seat {
+    pub(crate) fn new(limits: Arc<Limits>) -> Self {
+        let far = Arc::new(RateControllerFactory::new(limits.shared.clone()));
+        Self { limits, far }
+    }
 }
 
 impl ControllerFactory for Seat {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        Box::new(Seated { limits: self.limits.clone(), law: Law::new(current_mtu, INITIAL_RTT), begin: now })
+        Box::new(Seated {
+            limits: self.limits.clone(),
+            near: LocalLaw::new(current_mtu, INITIAL_RTT),
+            far: self.far.clone().build(now, current_mtu),
+            is_near: false,
+            begin: now,
+        })
     }
 }
 
-#[derive(Clone)]
 struct Seated {
     limits: Arc<Limits>,
-    law: Law,
+    near: LocalLaw,
+    far: Box<dyn Controller>,
+    is_near: bool,
     begin: Instant,
 }
 
 impl Controller for Seated {
-    fn on_ack(&mut self, _now: Instant, _sent: Instant, bytes: u64, _app_limited: bool, rtt: &RttEstimator) {
-        self.law.on_ack(bytes, rtt.get());
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.far.on_sent(now, bytes, last_packet_number);
     }
 
-    fn on_congestion_event(&mut self, now: Instant, _sent: Instant, is_persistent_congestion: bool, _lost_bytes: u64) {
-        self.law.on_loss(now.saturating_duration_since(self.begin), is_persistent_congestion);
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
+        self.is_near = rtt.min() < LOCAL_RTT;
+        self.near.on_ack(bytes, rtt.get());
+        self.far.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
+        self.far.on_end_acks(now, in_flight, app_limited, largest);
+    }
+
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
+        self.near.on_loss(now.saturating_duration_since(self.begin), is_persistent_congestion);
+        self.far.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
-        self.law.on_mtu(new_mtu);
+        self.near.on_mtu(new_mtu);
+        self.far.on_mtu_update(new_mtu);
     }
 
     fn window(&self) -> u64 {
-        self.law.window(self.limits.bytes_per_second())
+        if self.is_near { self.near.window(self.limits.bytes_per_second()) } else { self.far.window() }
+    }
+
+    fn metrics(&self) -> ControllerMetrics {
+        self.far.metrics()
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(self.clone())
+        Box::new(Self {
+            limits: self.limits.clone(),
+            near: self.near.clone(),
+            far: self.far.clone_box(),
+            is_near: self.is_near,
+            begin: self.begin,
+        })
     }
 
     fn initial_window(&self) -> u64 {
-        self.window()
+        self.far.initial_window()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
