@@ -81,3 +81,33 @@ fn a_fingerprint_in_the_spec_decides_alone() {
     page.wait_status(&right, "completed", LONG);
     assert_eq!(questions(&browser), Vec::<String>::new(), "nobody was asked");
 }
+
+#[test]
+fn the_systems_roots_vouch_for_a_server_when_neither_fingerprint_nor_pin_is_given() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    tree::file(&server.docroot().join("f"), 100_000, 1);
+    let target = scratch.folder("target");
+    let certificate = server.state().join("certificate.pem");
+    assert!(certificate.exists(), "the test would show nothing without it");
+    let copy = |roots: Option<&std::path::Path>| {
+        let mut command = scratch.command("godwit");
+        command.env("GODWIT_PASSWORD", server.password());
+        // Where the system's roots are read from, for every program that uses them.
+        match roots {
+            Some(file) => command.env("SSL_CERT_FILE", file),
+            None => command.env_remove("SSL_CERT_FILE"),
+        };
+        let source = format!("{}@127.0.0.1:/f", server.user());
+        command.args(["cp", "--data-port", &server.data.port().to_string(), &source]).arg(&target);
+        processes::output(&mut command, LONG)
+    };
+
+    let stranger = copy(None);
+    assert_eq!(stranger.status.code(), Some(51), "{}", String::from_utf8_lossy(&stranger.stderr));
+    assert!(!target.join("f").exists());
+
+    let known = copy(Some(&certificate));
+    assert!(known.status.success(), "{}", String::from_utf8_lossy(&known.stderr));
+    assert_eq!(std::fs::read(target.join("f")).unwrap(), std::fs::read(server.docroot().join("f")).unwrap());
+}
