@@ -86,7 +86,7 @@ pub fn take_seat(home: &Home) -> Result<Seat, ListenError> {
     if let Some(folder) = path.parent() {
         home::check_private(folder)?;
     }
-    match decide_bind(look(path)) {
+    match decide_bind(look_again(path)) {
         Step::Bind => {}
         Step::Replace => std::fs::remove_file(path)?,
         Step::Refuse => return Err(refuse("something else is there; remove it and start again".into())),
@@ -99,6 +99,17 @@ pub fn take_seat(home: &Home) -> Result<Seat, ListenError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     Ok(Seat { listener, _lock: lock })
+}
+
+/// An agent that is being killed lets go of its lock a moment before its socket: what is alive is looked at again.
+fn look_again(path: &Path) -> Found {
+    for _ in 0..20 {
+        match look(path) {
+            Found::Alive => std::thread::sleep(std::time::Duration::from_millis(50)),
+            found => return found,
+        }
+    }
+    look(path)
 }
 
 fn look(path: &Path) -> Found {

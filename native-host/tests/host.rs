@@ -136,6 +136,28 @@ fn it_ends_when_the_agent_does() {
 }
 
 #[test]
+fn an_agent_that_dies_while_the_host_connects_is_replaced() {
+    let place = Place::new();
+    // Makes the private folder as the agent does, then ends it.
+    let mut host = place.host();
+    host.send(&hello(Role::Extension, "s"));
+    assert!(matches!(read(&mut host.stdout), Some(Message::Hello(_))));
+    for pid in place.processes() {
+        kill(pid);
+    }
+    drop(host);
+    std::fs::remove_file(place.socket()).unwrap();
+    // As the kernel shows a process on its way out: it still accepts, and hangs up without a word.
+    let dying = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let died = std::thread::spawn(move || drop(dying.accept().unwrap()));
+
+    let mut host = place.host();
+    host.send(&hello(Role::Extension, "s"));
+    assert!(matches!(read(&mut host.stdout), Some(Message::Hello(h)) if h.role == Role::Agent));
+    died.join().unwrap();
+}
+
+#[test]
 fn a_browser_that_gives_up_while_the_agent_starts_is_noticed() {
     let place = Place::new();
     std::fs::create_dir_all(place.path().join("run")).unwrap();

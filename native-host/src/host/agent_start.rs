@@ -2,6 +2,8 @@
 
 use crate::home::{self, Home};
 use crate::lock::FileLock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 const START_TIMEOUT: Duration = Duration::from_secs(15);
 /// First and longest pause between two attempts to connect.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+/// How long the agent's first words are waited for.
+const GREETING: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// Connects; `None` if `gave_up` turned true while waiting. The error is for the user, and names the log.
 pub(super) fn connect(home: &Home, gave_up: impl Fn() -> bool) -> Result<Option<UnixStream>, String> {
@@ -41,9 +45,12 @@ pub(super) fn connect(home: &Home, gave_up: impl Fn() -> bool) -> Result<Option<
         }
         if let Some(running) = &mut starting
             && let Ok(Some(status)) = running.child.try_wait()
-            && !status.success()
         {
-            return Err(failed("The Godwit agent ended at once", &status));
+            if !status.success() {
+                return Err(failed("The Godwit agent ended at once", &status));
+            }
+            // It saw another agent. If that one is just dying, nobody will ever answer: try anew.
+            starting = None;
         }
         if gave_up() {
             return Ok(None);
@@ -61,7 +68,7 @@ struct Starting {
     _lock: FileLock,
 }
 
-/// `None` if nobody listens.
+/// `None` if nobody serves the socket: an agent that is being killed may still accept, but it does not greet.
 fn try_connect(socket: &Path) -> io::Result<Option<UnixStream>> {
     match socket.parent().map(home::check_private) {
         Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -69,10 +76,19 @@ fn try_connect(socket: &Path) -> io::Result<Option<UnixStream>> {
         _ => {}
     }
     match UnixStream::connect(socket) {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => Ok(greets(&stream).then_some(stream)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// True unless the other side hangs up without a word. The agent speaks first; a busy one is believed without it.
+fn greets(stream: &UnixStream) -> bool {
+    if !matches!(poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&GREETING)), Ok(1)) {
+        return true;
+    }
+    let mut byte = [0];
+    matches!(recv(stream, &mut byte, RecvFlags::PEEK), Ok((1, _)))
 }
 
 /// The agent beside this program, detached: it makes itself a session of its own (`--detached`), so that nothing that
