@@ -5,6 +5,8 @@ import path from "node:path";
 import { until, withLimit } from "./wait.mjs";
 
 const ANSWER = 5_000;
+/** What drivers say when a window closed under them. */
+const CLOSING = /closed|detached|destroyed|no such frame|discarded|no answer/i;
 
 export class ExtensionWindow {
   /** @param {import("puppeteer-core").Page} page */
@@ -60,10 +62,19 @@ export class ExtensionWindow {
         );
       } catch (error) {
         // Closing itself is an answer to the click.
-        if (/closed|detached|destroyed|no such frame|discarded|no answer/i.test(String(error))) return true;
+        if (CLOSING.test(String(error))) return true;
         throw error;
       }
     });
+  }
+
+  /** Presses a key of the real keyboard. The window may close by it, before the key is up. @param {any} key */
+  async press(key) {
+    try {
+      await withLimit(this.page.keyboard.press(key), ANSWER);
+    } catch (error) {
+      if (!CLOSING.test(String(error))) throw error;
+    }
   }
 
   /** Puts a text in a field and presses Enter. @param {string} selector @param {string} text */
