@@ -10,7 +10,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts `mebibytes` at `path`. `None`, with a line that says so, if this user may not mount.
+    /// Mounts `mebibytes` at `path`. `None`, with a line that says so, if this user may not mount; root must be able to,
+    /// or the test would show nothing where CI runs it.
     #[must_use]
     pub fn mount(path: &Path, mebibytes: u32) -> Option<Self> {
         std::fs::create_dir_all(path).unwrap();
@@ -21,10 +22,12 @@ impl SmallDisk {
         match done {
             Ok(output) if output.status.success() => Some(Self { path: path.to_owned() }),
             Ok(output) => {
+                assert!(!is_root(), "mount: {}", String::from_utf8_lossy(&output.stderr));
                 eprintln!("SKIPPED: no right to mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim());
                 None
             }
             Err(error) => {
+                assert!(!is_root(), "mount: {error}");
                 eprintln!("SKIPPED: mount cannot be started: {error}");
                 None
             }
@@ -46,6 +49,10 @@ impl SmallDisk {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0
 }
 
 impl Drop for SmallDisk {

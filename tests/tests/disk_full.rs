@@ -60,6 +60,7 @@ fn a_full_disk_at_the_server_gives_the_uploader_error_25_and_resume_completes() 
     let info = page.wait_status(&uuid, "failed", LONG);
     assert_eq!(info["error_code"], json!(25), "{info}");
     assert!(!server.docroot().join("in/big.bin").exists(), "nothing under the final name");
+    assert!(server.docroot().join("in/big.bin.partial").exists(), "the partial file is kept");
 
     disk.grow(96);
     page.must("resume", &uuid);
