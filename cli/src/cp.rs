@@ -125,6 +125,7 @@ fn start(args: &CpArgs, plan: &Plan, attempt: &Attempt, user: &str, credential: 
             ..TransferOptions::default()
         },
         rate: RateSettings { policy: args.policy, target: args.rate, minimum: args.min_rate, cap: None },
+        sessions: 1,
         cookie: String::new(),
     }
 }

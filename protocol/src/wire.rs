@@ -18,9 +18,16 @@
 //!   sender ══ data streams ══▶ receiver
 //!   sender ── Unreadable, Failed ──▶ receiver   (as they happen)
 //!   receiver ── Compare ──▶ sender; sender ── Compared ──▶ receiver
+//!   receiver ── Check ──▶ sender; sender ── Checked ──▶ receiver
+//!   sender ── Again ──▶ receiver                (a file changed while it was read)
 //!   receiver ── Files* ──▶ sender               (what became of each file)
 //!   receiver ── Result ──▶ sender; sender ── Bye ──▶ receiver; the client closes the connection.
 //! ```
+//!
+//! **Several connections.** A client may open more connections to the same server, each with a control stream on which
+//! `Hello` is followed by `Join` instead of `Authenticate` and `Request`; the answer is `Hello` and `Joined`. They carry
+//! data streams of the session they joined and nothing else; their control stream stays open and silent but for `Alive`.
+//! One that ends with an error ends the session; the client closes all of them after `Bye`.
 //!
 //! **Virtual byte space.** Entry *i* of the manifest occupies `[sum of sizes of entries before it, + its size)`.
 //! Entries are numbered from 0 in the order in which they are sent. Folders and empty files occupy nothing.
@@ -31,6 +38,7 @@
 //! its start (the last one shorter). Its 32 bytes are the BLAKE3 subtree value of the unit (`hazmat` chaining value at
 //! the unit's offset), or the plain BLAKE3 hash of the file if the file has a single unit.
 
+use crate::Secret;
 use crate::path::RelPath;
 use crate::spec::{Direction, OverwritePolicy, ResumePolicy};
 use crate::worker::{Credential, Failure, FileOutcome, RateSettings};
@@ -104,6 +112,30 @@ pub enum Control {
         /// Number of the entry; true if the content is the same.
         entries: Vec<(u64, bool)>,
     },
+    /// Receiver: I have these units of the entry from an earlier attempt; are they what you have now? Asked with
+    /// `resume: full_checksum`. Until the answer comes they count as missing, but are not wanted.
+    Check {
+        /// Number of the entry.
+        entry: u64,
+        /// Unit number and value, hex; at most [`MAX_CHECKED`], ascending.
+        units: Vec<(u64, String)>,
+    },
+    /// Sender: the answer to one [`Control::Check`], in the order in which they were asked.
+    Checked {
+        /// Number of the entry.
+        entry: u64,
+        /// Those of the units asked about whose content is the same now, ascending.
+        same: Vec<u64>,
+    },
+    /// Sender: the source of an entry changed while it was read. What was received of it is worthless; the file comes
+    /// again as a new entry, the next in number, with a place of its own in the virtual space. May come after
+    /// `EntriesEnd` too (whose count and bytes do not include such entries). The replaced entry is not reported.
+    Again {
+        /// Number of the entry that is given up.
+        replaces: u64,
+        /// The same path as it is now.
+        entry: Entry,
+    },
     /// Receiver: spans of the virtual space that I lack; each begins and ends on a unit or file boundary.
     Want {
         /// `[start, end)`, ascending within one message.
@@ -132,6 +164,13 @@ pub enum Control {
     },
     /// Either side: I am at work though no other frame shows it (reading, comparing, syncing).
     Alive,
+    /// Client, first frame after `Hello` on a further connection: this connection belongs to a session.
+    Join {
+        /// From [`Accepted::ticket`].
+        ticket: Secret,
+    },
+    /// Server: the connection belongs to the session now.
+    Joined,
     /// Client: new limits for a download.
     SetRate(RateSettings),
     /// Receiver: all entries have ended.
@@ -145,6 +184,10 @@ pub enum Control {
     Unknown,
 }
 
+/// Most units in one [`Control::Check`].
+pub const MAX_CHECKED: usize = 4_096;
+/// Most connections of one session.
+pub const MAX_CONNECTIONS: u32 = 16;
 /// Most entries in one frame.
 pub const MAX_ENTRIES: usize = 1_000;
 
@@ -186,6 +229,9 @@ pub struct SessionRequest {
     /// What a receiving server does with existing files.
     #[serde(default)]
     pub overwrite: OverwritePolicy,
+    /// Keep what would be overwritten under another name, see [`crate::worker::TransferOptions`].
+    #[serde(default)]
+    pub save_before_overwrite: bool,
     /// Keep modification times.
     #[serde(default)]
     pub preserve_times: bool,
@@ -220,6 +266,31 @@ pub struct Accepted {
     pub session_id: String,
     /// Limits after the server's caps and locks.
     pub rate: RateSettings,
+    /// What a client may not change: its wishes are read but not followed.
+    #[serde(default)]
+    pub locks: RateLocks,
+    /// Proof for [`Control::Join`]; absent if the server takes one connection per session only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Secret>,
+    /// Most connections that this session may have, with the first.
+    #[serde(default = "one")]
+    pub connections: u32,
+}
+
+/// Limits that only the server's administrator changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateLocks {
+    /// The policy.
+    pub policy: bool,
+    /// The target rate.
+    pub target: bool,
+    /// The minimum rate.
+    pub minimum: bool,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// One line of the manifest.

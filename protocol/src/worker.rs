@@ -41,11 +41,18 @@ pub struct Start {
     /// How.
     #[serde(default)]
     pub options: TransferOptions,
-    /// Limits at the start.
+    /// Limits at the start; for all connections of the session together.
     pub rate: RateSettings,
+    /// Connections that share the work, 1 to [`crate::wire::MAX_CONNECTIONS`]; the server may allow fewer.
+    #[serde(default = "one")]
+    pub sessions: u32,
     /// Opaque text for the server's log.
     #[serde(default)]
     pub cookie: String,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// One source and where it goes.
@@ -113,6 +120,8 @@ pub struct TransferOptions {
     pub resume: ResumePolicy,
     /// What happens to existing targets.
     pub overwrite: OverwritePolicy,
+    /// Before a file is overwritten, give the old one the name `stem.yyyy.mm.dd.hh.mm.ss.index.ext` (UTC).
+    pub save_before_overwrite: bool,
     /// Keep modification times.
     pub preserve_times: bool,
     /// Suffix of a file on its way, with the dot.
@@ -128,6 +137,7 @@ impl Default for TransferOptions {
         Self {
             resume: ResumePolicy::default(),
             overwrite: OverwritePolicy::default(),
+            save_before_overwrite: false,
             preserve_times: false,
             partial_suffix: ".partial".into(),
             checkpoint_suffix: ".aspera-ckpt".into(),
@@ -162,6 +172,12 @@ pub enum Report {
         fingerprint: String,
         /// Version the server says it has.
         server_version: String,
+        /// Limits after the server's caps and locks.
+        #[serde(default)]
+        granted: RateSettings,
+        /// What only the server's administrator changes.
+        #[serde(default)]
+        locks: crate::wire::RateLocks,
     },
     /// At most four a second.
     Stats(Stats),
@@ -201,8 +217,12 @@ pub struct Stats {
     pub current_file: String,
     /// Smoothed round-trip time.
     pub rtt_us: u64,
-    /// Packets declared lost in this session.
+    /// Packets declared lost in this session, as seen by this side.
     pub packets_lost: u64,
+    /// Time packets wait in queues on the path, as this side's rate control sees it; 0 where it does not send.
+    pub queue_us: u64,
+    /// Connections that carry data now.
+    pub connections: u32,
 }
 
 /// How a file ended.

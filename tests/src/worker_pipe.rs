@@ -40,6 +40,7 @@ pub fn start(server: &Server, relay: &Relay, direction: Direction, source: &str,
         create_dir: true,
         options: TransferOptions::default(),
         rate: RateSettings { policy: RatePolicy::Fixed, target: Some(RateKbps(kbps)), ..RateSettings::default() },
+        sessions: 1,
         cookie: String::new(),
     }
 }

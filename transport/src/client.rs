@@ -15,7 +15,7 @@ use crate::scan::Origin;
 use crate::sender::{Sender, least, narrow};
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::wire::{Control, RemotePath, SessionHello, SessionRequest, SessionResult};
+use godwit_protocol::wire::{Control, RateLocks, RemotePath, SessionHello, SessionRequest, SessionResult};
 use godwit_protocol::worker::{Command, Failure, RateSettings, Report, Start, Stats};
 use godwit_protocol::{ErrorCode, RelPath};
 use quinn::Connection;
@@ -79,7 +79,13 @@ pub async fn run(
     let result = match outcome {
         Err(failure) => Err(failure),
         Ok((hello, granted)) => {
-            let session = Report::Session { transport: "quic".into(), fingerprint, server_version: hello.version };
+            let session = Report::Session {
+                transport: "quic".into(),
+                fingerprint,
+                server_version: hello.version,
+                granted,
+                locks: RateLocks::default(),
+            };
             let _ = reports.send(session).await;
             steering.grant(granted);
             let budget = crate::endpoint::widen(&connection, &limits);
@@ -227,6 +233,7 @@ fn request(start: &Start) -> SessionRequest {
         create_dir: start.create_dir && !download,
         resume: options.resume,
         overwrite: options.overwrite,
+        save_before_overwrite: options.save_before_overwrite,
         preserve_times: options.preserve_times,
         partial_suffix: Some(options.partial_suffix.clone()),
         checkpoint_suffix: Some(options.checkpoint_suffix.clone()),

@@ -15,7 +15,7 @@ use crate::sender::Sender;
 use crate::server::{Account, Permission, Shared};
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::wire::{Accepted, Control, SessionHello, SessionRequest, SessionResult};
+use godwit_protocol::wire::{Accepted, Control, RateLocks, SessionHello, SessionRequest, SessionResult};
 use godwit_protocol::worker::Failure;
 use godwit_protocol::{ErrorCode, RelPath};
 use quinn::{Connecting, Connection};
@@ -155,7 +155,15 @@ async fn login(
     tracing::info!(%peer, account = account.name(), transfer = request.transfer_id, direction = ?request.direction, "session");
     let permission = account.authorize(request).await?;
     let session_id = format!("{:016x}", getrandom::u64().unwrap_or_default());
-    outbox.send(Control::Accepted(Accepted { session_id, rate: permission.rate })).await;
+    outbox
+        .send(Control::Accepted(Accepted {
+            session_id,
+            rate: permission.rate,
+            locks: RateLocks::default(),
+            ticket: None,
+            connections: 1,
+        }))
+        .await;
     Ok((account, permission))
 }
 

@@ -111,6 +111,7 @@ impl Core {
                 ..TransferOptions::default()
             },
             rate: order.rate,
+            sessions: 1,
             cookie: spec.cookie.clone().unwrap_or_default(),
         })
     }

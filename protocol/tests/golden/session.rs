@@ -4,7 +4,7 @@ use crate::worker::{failure, rate};
 use crate::{Case, case};
 use godwit_protocol::spec::{Direction, OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{
-    Accepted, Control, Entry, EntryKind, FileResult, RemotePath, SegmentHead, SessionHello, SessionRequest,
+    Accepted, Control, Entry, EntryKind, FileResult, RateLocks, RemotePath, SegmentHead, SessionHello, SessionRequest,
     SessionResult,
 };
 use godwit_protocol::worker::{Credential, Failure, FileOutcome, RateSettings};
@@ -20,6 +20,7 @@ fn upload() -> SessionRequest {
         create_dir: true,
         resume: ResumePolicy::SparseChecksum,
         overwrite: OverwritePolicy::Older,
+        save_before_overwrite: true,
         preserve_times: true,
         partial_suffix: Some(".partial".into()),
         checkpoint_suffix: Some(".aspera-ckpt".into()),
@@ -39,6 +40,7 @@ fn download() -> SessionRequest {
         create_dir: false,
         resume: ResumePolicy::None,
         overwrite: OverwritePolicy::Always,
+        save_before_overwrite: false,
         preserve_times: false,
         partial_suffix: None,
         checkpoint_suffix: None,
@@ -77,6 +79,13 @@ pub(crate) fn cases() -> Vec<Case> {
         vec![entry("set", EntryKind::Folder, 0), entry("set/\u{e9}t\u{e9}.txt", EntryKind::File, 5_000_000_000)];
     let password = Credential::Password { password: Secret::new("example-password") };
     let token = Credential::Token { token: Secret::new("example-token") };
+    let accepted = Accepted {
+        session_id: "s1".into(),
+        rate: rate(),
+        locks: RateLocks { target: true, ..RateLocks::default() },
+        ticket: Some(Secret::new("example-ticket")),
+        connections: 4,
+    };
     let control = |name, message: Control| {
         match &message {
             Control::Hello(_)
@@ -88,6 +97,11 @@ pub(crate) fn cases() -> Vec<Case> {
             | Control::Failed { .. }
             | Control::Compare { .. }
             | Control::Compared { .. }
+            | Control::Check { .. }
+            | Control::Checked { .. }
+            | Control::Again { .. }
+            | Control::Join { .. }
+            | Control::Joined
             | Control::Progress { .. }
             | Control::Alive
             | Control::Want { .. }
@@ -108,7 +122,7 @@ pub(crate) fn cases() -> Vec<Case> {
         control("wire-authenticate-token", Control::Authenticate { user: String::new(), credential: token }),
         control("wire-request-upload", Control::Request(Box::new(upload()))),
         control("wire-request-download", Control::Request(Box::new(download()))),
-        control("wire-accepted", Control::Accepted(Accepted { session_id: "s1".into(), rate: rate() })),
+        control("wire-accepted", Control::Accepted(accepted)),
         control("wire-entries", Control::Entries { entries }),
         control(
             "wire-entries-end",
@@ -126,6 +140,14 @@ pub(crate) fn cases() -> Vec<Case> {
         control("wire-failed", Control::Failed { files: results()[2..].to_vec() }),
         control("wire-compare", Control::Compare { entries: vec![(1, "6437b3ac".repeat(8))] }),
         control("wire-compared", Control::Compared { entries: vec![(1, true), (2, false)] }),
+        control(
+            "wire-check",
+            Control::Check { entry: 1, units: vec![(0, "6437b3ac".repeat(8)), (7, "00".repeat(32))] },
+        ),
+        control("wire-checked", Control::Checked { entry: 1, same: vec![7] }),
+        control("wire-again", Control::Again { replaces: 1, entry: entry("set/a.txt", EntryKind::File, 7) }),
+        control("wire-join", Control::Join { ticket: Secret::new("example-ticket") }),
+        control("wire-joined", Control::Joined),
         control("wire-progress", Control::Progress { written: 5_000_000_000, received: 1_048_576 }),
         control("wire-alive", Control::Alive),
         control("wire-bye", Control::Bye),

@@ -2,6 +2,7 @@
 
 use crate::{Case, case};
 use godwit_protocol::spec::{Direction, OverwritePolicy, RatePolicy, ResumePolicy};
+use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{
     Command, Credential, Failure, FileOutcome, FileReport, PathPair, RateSettings, Report, ServerAddress,
     ServerIdentity, Start, Stats, TransferOptions,
@@ -40,10 +41,12 @@ fn upload() -> Start {
         options: TransferOptions {
             resume: ResumePolicy::FullChecksum,
             overwrite: OverwritePolicy::DiffOlder,
+            save_before_overwrite: true,
             preserve_times: true,
             ..TransferOptions::default()
         },
         rate: rate(),
+        sessions: 3,
         cookie: "opaque".into(),
     }
 }
@@ -65,6 +68,7 @@ fn download() -> Start {
         create_dir: false,
         options: TransferOptions::default(),
         rate: RateSettings::default(),
+        sessions: 1,
         cookie: String::new(),
         ..base
     }
@@ -85,6 +89,8 @@ fn stats() -> Stats {
         current_file: "set/clip.mov".into(),
         rtt_us: 40_000,
         packets_lost: 123,
+        queue_us: 5_000,
+        connections: 3,
     }
 }
 
@@ -101,8 +107,13 @@ pub(crate) fn cases() -> Vec<Case> {
         }
         case(name, "worker::Report", report)
     };
-    let session =
-        Report::Session { transport: "quic".into(), fingerprint: "SHA256:abc=".into(), server_version: "0.1.0".into() };
+    let session = Report::Session {
+        transport: "quic".into(),
+        fingerprint: "SHA256:abc=".into(),
+        server_version: "0.1.0".into(),
+        granted: rate(),
+        locks: RateLocks { policy: true, ..RateLocks::default() },
+    };
     let file = FileReport {
         path: "set/clip.mov".into(),
         size: 3,

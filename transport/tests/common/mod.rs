@@ -132,6 +132,7 @@ impl Server {
             create_dir: false,
             options: TransferOptions::default(),
             rate: RateSettings::default(),
+            sessions: 1,
             cookie: String::new(),
         }
     }

@@ -3,13 +3,16 @@
 use super::*;
 use crate::supervisor::Ended;
 use godwit_protocol::ErrorCode;
-use godwit_protocol::worker::{Credential, Failure, FileOutcome, FileReport, Report, Stats};
+use godwit_protocol::wire::RateLocks;
+use godwit_protocol::worker::{Credential, Failure, FileOutcome, FileReport, RateSettings, Report, Stats};
 
 fn session() -> WorkerEvent {
     WorkerEvent::Report(Report::Session {
         transport: "quic".into(),
         fingerprint: "SHA256:x".into(),
         server_version: "0".into(),
+        granted: RateSettings::default(),
+        locks: RateLocks::default(),
     })
 }
 
