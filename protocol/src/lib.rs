@@ -18,6 +18,7 @@ pub mod page;
 pub mod path;
 pub mod rate;
 pub mod secret;
+pub mod share;
 pub mod spec;
 pub mod start;
 pub mod trust;
