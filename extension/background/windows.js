@@ -8,7 +8,7 @@ const SIZES = {
   consent: { width: 580, height: 520 },
   certificate: { width: 580, height: 540 },
   picker: { width: 900, height: 640 },
-  activity: { width: 760, height: 640 },
+  activity: { width: 960, height: 680 },
   about: { width: 460, height: 420 },
   preferences: { width: 720, height: 640 },
 };

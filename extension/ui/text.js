@@ -10,7 +10,10 @@ export const t = (key, ...substitutions) => chrome.i18n.getMessage(key, substitu
 /** The language of the browser's own windows, for numbers and dates. */
 export const language = chrome.i18n.getUILanguage();
 
-/** Fills elements marked `data-t` (text), `data-t-label` (accessible name and tooltip) and `data-t-title` (page title). */
+/**
+ * Fills elements marked `data-t` (text), `data-t-label` (accessible name and tooltip), `data-t-placeholder` and
+ * `data-t-title` (page title).
+ */
 export function localize() {
   const root = document.documentElement;
   root.lang = language;
@@ -20,6 +23,9 @@ export function localize() {
     const text = t(element.getAttribute("data-t-label") ?? "");
     element.setAttribute("aria-label", text);
     element.setAttribute("title", text);
+  }
+  for (const element of document.querySelectorAll("[data-t-placeholder]")) {
+    element.setAttribute("placeholder", t(element.getAttribute("data-t-placeholder") ?? ""));
   }
   const title = root.getAttribute("data-t-title");
   if (title !== null) document.title = t(title);

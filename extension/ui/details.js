@@ -1,0 +1,129 @@
+// @ts-check
+// What is known of one transfer: numbers, the error with the next step, and a report to copy.
+
+import { ask } from "./background.js";
+import { h, icon } from "./dom.js";
+import * as format from "./format.js";
+import { reportText, stepKey } from "./report.js";
+import { language, t } from "./text.js";
+import { share } from "./transfer-model.js";
+import { STATES, amountOf, filesOf, set } from "./transfer-row.js";
+
+export class Details {
+  /** @param {HTMLElement} pane @param {() => void} back gives the focus back to the list */
+  constructor(pane, back) {
+    this.pane = pane;
+    /** @type {TransferView | null} */
+    this.view = null;
+    this.title = h("h2", { tabindex: -1 });
+    this.state = h("p", { class: "state-line" });
+    this.progress = h("progress", { max: 1, "aria-label": t("progressLabel") });
+    this.error = h("div", { class: "fault" });
+    this.facts = h("dl");
+    this.copied = h("span", { role: "status", class: "muted" });
+    pane.append(
+      h(
+        "div",
+        { class: "pane-head" },
+        this.title,
+        h("button", { type: "button", class: "quiet", title: t("closeDetails"), "aria-label": t("closeDetails"), onclick: () => this.close() }, icon("remove")),
+      ),
+      this.state,
+      this.progress,
+      this.error,
+      this.facts,
+      h("div", { class: "ends" }, this.copied, h("button", { type: "button", onclick: () => void this.copy() }, icon("copy"), t("copyReport"))),
+    );
+    pane.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      back();
+    });
+    this.back = back;
+    this.closed = false;
+    /** @type {Map<string, HTMLElement>} */
+    this.values = new Map();
+  }
+
+  /** @param {TransferView | null} view */
+  show(view) {
+    if (view?.uuid !== this.view?.uuid) {
+      this.closed = false;
+      set(this.copied, "");
+    }
+    this.view = view;
+    this.pane.hidden = view === null || this.closed;
+    if (view === null || this.closed) return;
+    set(this.title, view.title);
+    const running = view.status === "running";
+    set(this.state, running ? `${format.percent(share(view), language)} · ${format.rate(view.rate_kbps, language)}` : t(STATES[view.status] ?? "stateRunning"));
+    this.pane.dataset.status = view.status;
+    if (running && view.bytes_expected === 0) this.progress.removeAttribute("value");
+    else this.progress.value = share(view);
+    this.#fault(view);
+    this.#facts(view);
+  }
+
+  /** Puts the focus here, for those who read with the keyboard. */
+  focus() {
+    this.closed = false;
+    this.show(this.view);
+    this.title.focus();
+  }
+
+  close() {
+    this.closed = true;
+    this.pane.hidden = true;
+    this.back();
+  }
+
+  async copy() {
+    if (this.view === null) return;
+    const versions = await ask("versions").catch(() => ({}));
+    await navigator.clipboard.writeText(reportText(this.view, versions));
+    set(this.copied, t("copied"));
+  }
+
+  /** @param {TransferView} view */
+  #fault({ error }) {
+    const key = error === null ? "" : `${error.code} ${error.message}`;
+    if (this.error.dataset.key === key) return;
+    this.error.dataset.key = key;
+    this.error.hidden = error === null;
+    if (error === null) return this.error.replaceChildren();
+    const step = stepKey(error.code);
+    this.error.replaceChildren(
+      h("p", { class: "cause" }, icon("warning"), h("span", {}, error.message)),
+      ...(step === null ? [] : [h("p", {}, t(step))]),
+      h("p", { class: "muted" }, t("errorNumber", String(error.code))),
+    );
+  }
+
+  /** @param {TransferView} view */
+  #facts(view) {
+    /** @type {[string, string][]} */
+    const facts = [
+      ["factDirection", t(view.direction === "send" ? "directionSend" : "directionReceive")],
+      ["factSite", view.origin],
+      ["factServer", view.remote_host],
+      ["factAmount", amountOf(view)],
+      ["factFiles", filesOf(view) || format.number(view.files_expected, language)],
+      ["factFailed", view.files_failed > 0 ? format.number(view.files_failed, language) : ""],
+      ["factLeft", view.status === "running" && view.seconds_left !== null ? format.duration(view.seconds_left, language) : ""],
+      ["factCurrent", view.status === "running" ? view.current_file : ""],
+      ["factFolder", view.folder ?? ""],
+      ["factAdded", format.date(view.added_ms, language)],
+      ["factAttempts", view.attempts > 1 ? format.number(view.attempts, language) : ""],
+    ];
+    for (const [key, text] of facts) {
+      let value = this.values.get(key);
+      if (value === undefined) {
+        value = h("dd", { "data-fact": key });
+        this.values.set(key, value);
+        this.facts.append(h("div", { class: "fact" }, h("dt", {}, t(key)), value));
+      }
+      set(value, text);
+      if (value.parentElement) value.parentElement.hidden = text === "";
+    }
+  }
+}

@@ -1,0 +1,49 @@
+// @ts-check
+// What to do about an error, and a transfer in words for whoever is asked for help. Pure. Holds no secret: the agent
+// gives none to windows.
+
+/** Next steps by the predecessor's error numbers; keys of the catalogue. @type {Record<string, number[]>} */
+const STEPS = {
+  stepControl: [12, 13],
+  stepData: [14, 15, 18, 44],
+  stepLost: [16, 17, 39, 40],
+  stepLogin: [19, 34, 37],
+  stepPath: [4, 41, 43],
+  stepRights: [5, 26],
+  stepSpace: [25],
+  stepSource: [35],
+  stepTarget: [36],
+  stepExists: [42],
+  stepSomeFiles: [27],
+  stepCertificate: [51],
+  stepName: [55, 56],
+  stepMemory: [23, 32, 33],
+};
+
+/** @param {number} code @returns {string | null} */
+export function stepKey(code) {
+  return Object.entries(STEPS).find(([, codes]) => codes.includes(code))?.[0] ?? null;
+}
+
+/** All keys that `stepKey` may give, for the test of the catalogue. */
+export const STEP_KEYS = Object.keys(STEPS);
+
+/** @param {TransferView} view @param {{extension?: string, api?: string}} versions @returns {string} in English: it is for support */
+export function reportText(view, versions) {
+  const lines = [
+    ["Godwit", `extension ${versions.extension ?? "?"}, API ${versions.api ?? "?"}`],
+    ["Transfer", view.uuid],
+    ["Title", view.title],
+    ["Direction", view.direction],
+    ["Site", view.origin],
+    ["Server", view.remote_host],
+    ["State", view.status],
+    ["Error", view.error === null ? "none" : `${view.error.code}: ${view.error.message}`],
+    ["Bytes", `${view.bytes_written} of ${view.bytes_expected}`],
+    ["Files", `${view.files_completed} of ${view.files_expected}, ${view.files_failed} failed`],
+    ["Rate", `${view.rate_kbps} kbit/s`],
+    ["Attempts", String(view.attempts)],
+    ["Added", new Date(view.added_ms).toISOString()],
+  ];
+  return `${lines.map(([name, value]) => `${name}: ${value}`).join("\n")}\n`;
+}

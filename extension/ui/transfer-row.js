@@ -1,0 +1,155 @@
+// @ts-check
+// One transfer as a row: made once, updated in place, so that focus and buttons stay put.
+
+import { ask } from "./background.js";
+import { byId, h, icon } from "./dom.js";
+import * as format from "./format.js";
+import { language, t } from "./text.js";
+import { abilities, share } from "./transfer-model.js";
+
+/** Texts for the states of a transfer. */
+export const STATES = /** @type {Record<string, string>} */ ({
+  initiating: "stateInitiating",
+  queued: "stateQueued",
+  running: "stateRunning",
+  willretry: "stateWillRetry",
+  completed: "stateCompleted",
+  failed: "stateFailed",
+  cancelled: "stateCancelled",
+});
+
+const STATE_ICONS = /** @type {Record<string, string>} */ ({
+  initiating: "clock",
+  queued: "clock",
+  willretry: "clock",
+  completed: "done",
+  failed: "warning",
+  cancelled: "stop",
+});
+
+/** What one can do with a transfer: word of the protocol, picture, text. */
+export const ACTIONS = /** @type {[string, string, string][]} */ ([
+  ["stop", "pause", "actionStop"],
+  ["resume", "resume", "actionResume"],
+  ["reveal", "folder", "actionReveal"],
+  ["remove", "remove", "actionRemove"],
+]);
+
+/** @typedef {{element: HTMLElement, update: (view: TransferView) => void}} Row */
+
+/** Does it and says why if it cannot be done. @param {string} name @param {string} uuid */
+export async function perform(name, uuid) {
+  try {
+    await ask(`ui.${name}`, { uuid });
+    byId("notice").textContent = "";
+  } catch (error) {
+    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+  }
+}
+
+/**
+ * @param {TransferView} first
+ * @param {"listitem" | "row"} role a row of a grid has cells and is a stop of the keyboard
+ * @returns {Row}
+ */
+export function makeRow(first, role) {
+  const cell = role === "row" ? { role: "gridcell" } : {};
+  const title = h("span", { class: "title" });
+  const direction = h("span", { class: "direction" });
+  const directionText = h("span", { class: "visually-hidden" });
+  const where = h("span", { class: "where muted" });
+  const progress = h("progress", { max: 1, "aria-label": t("progressLabel") });
+  const mark = h("span", { class: "mark" });
+  const state = h("span", { class: "state" });
+  const amount = h("span", { class: "amount" });
+  const rate = h("span", { class: "rate" });
+  const left = h("span", { class: "left" });
+  const files = h("span", { class: "files" });
+  const error = h("p", { class: "error" });
+  let uuid = first.uuid;
+  const buttons = ACTIONS.map(([name, picture, key]) => {
+    const button = h("button", { type: "button", class: `quiet ${name}`, title: t(key), "aria-label": t(key) }, icon(picture));
+    if (role === "row") button.tabIndex = -1;
+    button.addEventListener("click", async (event) => {
+      event.stopPropagation();
+      button.disabled = true;
+      await perform(name, uuid);
+      button.disabled = false;
+    });
+    return button;
+  });
+  const element = h(
+    role === "row" ? "div" : "li",
+    { class: "transfer", ...(role === "row" ? { role, tabindex: -1, "aria-selected": "false" } : {}) },
+    direction,
+    h(
+      "div",
+      { class: "body", ...cell },
+      h("div", { class: "names" }, directionText, title, where),
+      progress,
+      h("div", { class: "facts muted" }, mark, state, amount, rate, left, files),
+      error,
+    ),
+    h("div", { class: "actions", ...cell }, ...buttons),
+  );
+
+  /** @param {TransferView} view */
+  const update = (view) => {
+    const { status } = view;
+    uuid = view.uuid;
+    const running = status === "running" || status === "initiating";
+    const done = share(view);
+    element.dataset.uuid = uuid;
+    element.dataset.status = status;
+    if (element.dataset.direction !== view.direction) {
+      element.dataset.direction = view.direction;
+      direction.replaceChildren(icon(view.direction === "send" ? "up" : "down"));
+      const label = t(view.direction === "send" ? "directionSend" : "directionReceive");
+      direction.title = label;
+      directionText.textContent = label;
+    }
+    set(title, view.title);
+    title.title = view.current_file || view.title;
+    set(where, t("whereLine", view.remote_host, view.origin));
+    where.title = where.textContent ?? "";
+    // Without a known size the bar says "busy" rather than a number.
+    if (running && view.bytes_expected === 0) progress.removeAttribute("value");
+    else progress.value = done;
+    if (mark.dataset.icon !== (STATE_ICONS[status] ?? "")) {
+      mark.dataset.icon = STATE_ICONS[status] ?? "";
+      mark.replaceChildren(...(mark.dataset.icon ? [icon(mark.dataset.icon)] : []));
+    }
+    set(state, status === "running" ? format.percent(done, language) : t(STATES[status] ?? "stateRunning"));
+    set(amount, amountOf(view));
+    set(files, filesOf(view));
+    set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
+    set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
+    const tell = view.error !== null && (status === "failed" || status === "willretry");
+    set(error, tell ? (view.error?.message ?? "") : "");
+    error.title = error.textContent ?? "";
+    error.hidden = !tell;
+    const can = abilities(view);
+    ACTIONS.forEach(([name], i) => {
+      const button = buttons[i];
+      if (button) button.hidden = !can[name];
+    });
+  };
+  update(first);
+  return { element, update };
+}
+
+/** @param {TransferView} view */
+export function amountOf({ status, bytes_written, bytes_expected }) {
+  if (status === "completed" || bytes_expected === 0) return format.bytes(bytes_written, language);
+  return t("amountOf", format.bytes(bytes_written, language), format.bytes(bytes_expected, language));
+}
+
+/** @param {TransferView} view */
+export function filesOf({ files_completed, files_expected }) {
+  return files_expected > 1 ? t("filesLine", format.number(files_completed, language), format.number(files_expected, language)) : "";
+}
+
+/** Leaves an unchanged text alone, so that a selection in it stays. @param {HTMLElement} element @param {string} text */
+export function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

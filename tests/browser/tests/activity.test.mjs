@@ -1,0 +1,114 @@
+// @ts-check
+// The window with all transfers: found, filtered, chosen and handled by keyboard, with an error's remedy.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import path from "node:path";
+import { makeRandomFile } from "../harness/tree.mjs";
+import { inEachBrowser, World } from "../harness/world.mjs";
+import { until } from "../harness/wait.mjs";
+
+inEachBrowser("activity", (name) => {
+  const world = new World(name);
+  const [film, notes] = ["film.bin", "notes.txt"].map((file) => path.join(world.machine.files, file));
+  /** @type {string} */
+  let done;
+  /** @type {string} */
+  let failed;
+  /** @type {string} */
+  let slow;
+  /** @type {import("../harness/window.mjs").ExtensionWindow} */
+  let activity;
+
+  before(async () => {
+    makeRandomFile(/** @type {string} */ (film), 48_000_000);
+    makeRandomFile(/** @type {string} */ (notes), 1_000);
+    await world.start();
+    const site = await world.openSite();
+    await world.pickAfterConsent(site, [/** @type {string} */ (film)]);
+    await world.pickFile(site, /** @type {string} */ (notes));
+    const upload = (/** @type {string | undefined} */ source, /** @type {object} */ more) =>
+      site.start({ ...world.server.spec(), direction: "send", paths: [{ source }], destination_root: "/in", create_dir: true, ...more });
+    done = await upload(notes, {});
+    await site.reaches(done, "completed");
+    failed = await upload(notes, { remote_password: "wrong" });
+    await site.reaches(failed, "failed");
+    slow = await upload(film, { rate_policy: "fixed", target_rate_kbps: 4_000 });
+    await site.midway(slow);
+    activity = await world.browser.open("activity");
+    await until("all three are listed", async () => (await shown()).length === 3);
+  });
+  after(() => world.end());
+
+  /** Ids of the rows in the window, from top to bottom. @returns {Promise<string[]>} */
+  const shown = () =>
+    activity.evaluate(() => [...document.querySelectorAll("#transfers [data-uuid]")].map((row) => row.getAttribute("data-uuid") ?? ""));
+  /** @param {string} selector @param {string} value @param {string} type */
+  const choose = (selector, value, type) =>
+    activity.evaluate(
+      (s, v, t) => {
+        const field = /** @type {HTMLInputElement} */ (document.querySelector(s));
+        field.value = v;
+        field.dispatchEvent(new Event(t, { bubbles: true }));
+      },
+      selector,
+      value,
+      type,
+    );
+  const focused = () => activity.evaluate(() => document.activeElement?.getAttribute("data-uuid"));
+
+  test("groups, search and order show what was asked for, with counts", async () => {
+    assert.deepEqual(await shown(), [slow, failed, done], "the newest is first");
+    await activity.click('[data-group="trouble"]');
+    await until("only the failed one is shown", async () => String(await shown()) === failed);
+    assert.match(await activity.text('[data-group="done"]'), /1$/);
+    await activity.click('[data-group="all"]');
+    await choose("#search", "film", "input");
+    await until("only the film is shown", async () => String(await shown()) === slow);
+    await choose("#search", "no such thing", "input");
+    await until("the window says that nothing fits", () => activity.shows("#nothing"));
+    await activity.click("#clear-filter");
+    await choose("#sort", "oldest", "change");
+    await until("the oldest is first", async () => (await shown())[0] === done);
+    await choose("#sort", "newest", "change");
+    await until("the newest is first again", async () => (await shown())[0] === slow);
+  });
+
+  test("the details of a failed transfer name cause, next step and number", async () => {
+    await activity.click(`[data-uuid="${failed}"] .title`);
+    await until("the details are shown", () => activity.shows("#details .fault"));
+    const text = await activity.text("#details");
+    assert.match(text, /19/);
+    assert.match(text, /access/, "the next step");
+    assert.ok(!text.includes("wrong"), "no password");
+  });
+
+  test("keys alone walk the list, choose several, and the bar acts on all of them", async () => {
+    await activity.evaluate(() => /** @type {HTMLElement} */ (document.querySelector("#transfers [tabindex='0']")).focus());
+    await activity.press("Home");
+    assert.equal(await focused(), slow);
+    await activity.press("ArrowDown");
+    assert.equal(await focused(), failed);
+    await activity.evaluate(() =>
+      document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "End", shiftKey: true, bubbles: true, cancelable: true })),
+    );
+    await until("two are chosen", () => activity.shows("#bulk"));
+    await activity.click('#bulk [data-bulk="remove"]');
+    await until("both have left the list, without a question: neither was running", async () => String(await shown()) === slow);
+    await until("the focus is on the row that is left", async () => (await focused()) === slow);
+  });
+
+  test("a running transfer is removed only after a question that Escape answers with no", async () => {
+    await activity.evaluate(() => /** @type {HTMLElement} */ (document.querySelector("#transfers [tabindex='0']")).focus());
+    await activity.press("Home");
+    await activity.press("Delete");
+    await until("the question is asked", () => activity.shows("#confirm"));
+    await activity.press("Escape");
+    await until("the question is gone", async () => !(await activity.shows("#confirm")));
+    assert.deepEqual(await shown(), [slow]);
+    await activity.press("Delete");
+    await until("the question is asked again", () => activity.shows("#confirm"));
+    await activity.click("#confirm [value=yes]");
+    await until("it has left the list", async () => (await shown()).length === 0 && (await activity.shows("#empty")));
+  });
+});
