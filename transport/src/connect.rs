@@ -1,25 +1,30 @@
 //! From a server's address to a connection, or to words that tell the user what is in the way.
 
-use crate::endpoint::{endpoint, transport};
+use crate::blame::{Place, Tcp, Udp, patience, verdict};
+use crate::endpoint::{socket, transport};
 use crate::failure::from_connection;
+use crate::heard::Heard;
 use crate::identity::Identity;
 use crate::rate::Limits;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::worker::{Failure, ServerAddress};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint, EndpointConfig};
+use quinn::{
+    ClientConfig, Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Runtime as _, TransportErrorCode,
+};
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::Instant;
 
-/// Without an answer over UDP for so long, TCP is asked to find out who is silent.
-const UDP_PATIENCE: Duration = Duration::from_secs(3);
-/// How long TCP may take to answer.
-const TCP_PATIENCE: Duration = Duration::from_secs(3);
-/// UDP may still answer until so long after TCP did: lossy paths need more than one try.
-const UDP_GRACE: Duration = Duration::from_secs(4);
+/// A handshake that is over by then needs nobody's opinion.
+const PROBE_AFTER: Duration = Duration::from_millis(250);
+/// UDP is asked again for a refusal this often.
+const ASK_AGAIN: Duration = Duration::from_millis(700);
 /// Addresses of a name that are tried.
 const ADDRESSES: usize = 3;
 
@@ -67,18 +72,15 @@ async fn one(
     let crypto = QuicClientConfig::try_from(identity.tls.clone()).map_err(|e| internal(&e))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport(limits));
-    let local = match address {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
     let data = |e: &dyn std::fmt::Display| Failure::new(ErrorCode::DataConnection, e.to_string());
-    let endpoint = endpoint(local, EndpointConfig::default(), None).map_err(|e| data(&e))?;
+    let (endpoint, heard) = listening(any(address)).map_err(|e| data(&e))?;
     // A name that TLS cannot carry still works with a fingerprint.
     let connecting = endpoint
         .connect_with(config.clone(), address, host)
         .or_else(|_| endpoint.connect_with(config, address, "server.invalid"))
         .map_err(|e| data(&e))?;
-    let connection = match settle(connecting, SocketAddr::new(address.ip(), server.tcp_port)).await {
+    let place = Place { ip: address.ip(), udp: address.port(), tcp: server.tcp_port };
+    let connection = match (Attempt { connecting, heard: &heard, place }).settle().await {
         Ok(connection) => connection,
         Err(Silent::Because(failure)) => return Err(failure),
         Err(Silent::Refused(error)) => return Err(identity.refusal().unwrap_or_else(|| refused(&error))),
@@ -87,41 +89,107 @@ async fn one(
     Ok(Connected { endpoint, connection, fingerprint })
 }
 
+/// An endpoint that tells whether anything came in.
+fn listening(address: SocketAddr) -> io::Result<(Endpoint, Arc<AtomicBool>)> {
+    let runtime = Arc::new(quinn::TokioRuntime);
+    let (socket, heard) = Heard::new(runtime.wrap_udp_socket(socket(address)?)?);
+    Ok((Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?, heard))
+}
+
+/// A session under way to this address. `heard` turns true with the first packet that comes back.
+struct Attempt<'a> {
+    connecting: Connecting,
+    heard: &'a AtomicBool,
+    place: Place,
+}
+
+/// Why there is no connection.
 enum Silent {
     Because(Failure),
     Refused(ConnectionError),
 }
 
-/// Waits for the handshake and, if UDP is silent, asks TCP whose fault that is.
-async fn settle(mut connecting: Connecting, tcp: SocketAddr) -> Result<Connection, Silent> {
-    if let Ok(answer) = tokio::time::timeout(UDP_PATIENCE, &mut connecting).await {
-        return answer.map_err(Silent::Refused);
+impl Attempt<'_> {
+    /// Waits for the handshake and, if UDP stays silent, finds out whose fault that is.
+    async fn settle(mut self) -> Result<Connection, Silent> {
+        if let Ok(answer) = tokio::time::timeout(PROBE_AFTER, &mut self.connecting).await {
+            return answer.map_err(Silent::Refused);
+        }
+        let begin = Instant::now();
+        let (mut tcp, mut udp) = (Tcp::Pending, Udp::Silent);
+        let (ask_tcp, ask_udp) = (ask_tcp(SocketAddr::new(self.place.ip, self.place.tcp)), ask_udp(self.place));
+        tokio::pin!(ask_tcp, ask_udp);
+        loop {
+            if self.heard.load(Ordering::Relaxed) {
+                udp = Udp::Heard;
+            }
+            let deadline = begin + patience(&tcp, &udp);
+            tokio::select! {
+                biased;
+                answer = &mut self.connecting => return answer.map_err(Silent::Refused),
+                said = &mut ask_tcp, if tcp == Tcp::Pending => tcp = said,
+                why = &mut ask_udp, if udp == Udp::Silent => udp = Udp::Refused(why),
+                () = tokio::time::sleep_until(deadline) => {
+                    // Something may have come in the meantime: then there is another deadline.
+                    let late = udp != Udp::Heard && self.heard.load(Ordering::Relaxed);
+                    if !late {
+                        return Err(Silent::Because(verdict(&tcp, &udp, self.place)));
+                    }
+                }
+            }
+        }
     }
-    let probe = async {
-        match tokio::time::timeout(TCP_PATIENCE, TcpStream::connect(tcp)).await {
-            Ok(Ok(_)) => {
-                tokio::time::sleep(UDP_GRACE).await;
-                Failure::new(ErrorCode::DataTimeout, format!("TCP {tcp} answers, UDP does not"))
+}
+
+async fn ask_tcp(address: SocketAddr) -> Tcp {
+    let begin = Instant::now();
+    match TcpStream::connect(address).await {
+        Ok(_) => Tcp::Answers(begin.elapsed()),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Tcp::Refused(begin.elapsed()),
+        Err(e) => Tcp::Failed(e.to_string()),
+    }
+}
+
+/// Returns only if the system or the network refuses packets to this address: QUIC's own socket, which is not bound to
+/// one address, does not hear of that. One byte is no QUIC packet, so a server takes no notice.
+async fn ask_udp(place: Place) -> String {
+    let address = SocketAddr::new(place.ip, place.udp);
+    let ask = async {
+        let socket = UdpSocket::bind(any(address)).await?;
+        socket.connect(address).await?;
+        loop {
+            socket.send(&[0]).await?;
+            if let Ok(answer) = tokio::time::timeout(ASK_AGAIN, socket.recv(&mut [0; 1])).await {
+                answer?;
             }
-            Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                Failure::new(ErrorCode::ControlFailed, format!("nobody listens at {tcp}"))
-            }
-            Ok(Err(e)) => Failure::new(ErrorCode::ControlFailed, format!("{tcp}: {e}")),
-            Err(_) => Failure::new(ErrorCode::ControlTimeout, tcp.to_string()),
         }
     };
-    tokio::select! {
-        answer = connecting => answer.map_err(Silent::Refused),
-        failure = probe => Err(Silent::Because(failure)),
+    let never: io::Result<Infallible> = ask.await;
+    match never {
+        Err(error) => error.to_string(),
+        Ok(never) => match never {},
+    }
+}
+
+/// The address to bind to for this peer.
+fn any(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     }
 }
 
 fn refused(error: &ConnectionError) -> Failure {
     match error {
-        ConnectionError::ConnectionClosed(close) => {
-            Failure::new(ErrorCode::PeerAborted, format!("the server refuses: {close}"))
+        ConnectionError::ConnectionClosed(close) if close.error_code == TransportErrorCode::CONNECTION_REFUSED => {
+            Failure::new(ErrorCode::PeerAborted, "the server takes no more sessions at present")
         }
-        ConnectionError::TransportError(e) => Failure::new(ErrorCode::DataConnection, e.to_string()),
+        ConnectionError::ConnectionClosed(close) => {
+            Failure::new(ErrorCode::Protocol, format!("the server refuses: {close}"))
+        }
+        // What listens there speaks QUIC, but not ours.
+        ConnectionError::TransportError(e) => Failure::new(ErrorCode::Protocol, e.to_string()),
+        ConnectionError::TimedOut => Failure::new(ErrorCode::DataTimeout, "the session could not be set up"),
         ConnectionError::VersionMismatch => Failure::new(ErrorCode::Protocol, "no common version of QUIC"),
         other => from_connection(other),
     }

@@ -6,6 +6,7 @@
 //!
 //! **Must not know:** browsers, pages, queues, retries, users' preferences, how a server keeps its users.
 
+mod blame;
 mod book;
 pub mod client;
 mod connect;
@@ -15,6 +16,7 @@ mod endpoint;
 pub mod error;
 mod failure;
 pub mod hash;
+mod heard;
 mod holders;
 pub mod identity;
 mod intake;

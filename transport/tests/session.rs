@@ -187,24 +187,6 @@ async fn a_wrong_password_and_a_wrong_certificate_have_their_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_line_is_explained_by_what_tcp_says() {
-    let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path());
-    let dead = Relay::start(server.address, 100).await;
-    let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let job = |tcp_port| {
-        let mut job = server.upload(temp.path());
-        job.server.data_port = dead.address.port();
-        job.server.tcp_port = tcp_port;
-        job
-    };
-    let (blocked, down) = tokio::join!(run(job(open.local_addr().unwrap().port())), run(job(closed)));
-    assert_eq!(blocked.unwrap_err().code, ErrorCode::DataTimeout);
-    assert_eq!(down.unwrap_err().code, ErrorCode::ControlFailed);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn sources_that_cannot_be_read_fail_alone() {
     let temp = tempfile::tempdir().unwrap();
     let [source, docroot] = ["source", "docroot"].map(|n| temp.path().join(n));
