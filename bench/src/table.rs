@@ -1,19 +1,27 @@
 //! A Markdown table, and the median.
 
+use std::fmt::Write as _;
+
 /// Prints a table; the first row is the head.
 pub(crate) fn print(title: &str, rows: &[Vec<String>]) {
-    println!("### {title}\n");
+    println!("{}", markdown(title, rows));
+}
+
+/// A table with its title; the first row is the head.
+pub(crate) fn markdown(title: &str, rows: &[Vec<String>]) -> String {
+    let mut text = format!("### {title}\n\n");
     let columns = rows.first().map_or(0, Vec::len);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for (n, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}")).collect();
-        println!("| {} |", cells.join(" | "));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
         if n == 0 {
-            let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-            println!("| {} |", rule.join(" | "));
+            let rule: Vec<String> = widths.iter().map(|width| "-".repeat((*width).max(3))).collect();
+            let _ = writeln!(text, "| {} |", rule.join(" | "));
         }
     }
+    text
 }
 
 /// The middle value; of an even number the mean of the two in the middle.
