@@ -43,6 +43,11 @@ impl Temp {
         })
     }
 
+    /// The folder it will have its name in.
+    pub(crate) fn folder(&self) -> &Arc<OwnedFd> {
+        &self.folder
+    }
+
     /// Gives the file its final name. With `replace` an existing file there is replaced in one step; without, it is an
     /// error of kind `AlreadyExists`.
     pub(crate) fn publish(mut self, name: &str, replace: bool) -> io::Result<()> {
@@ -76,11 +81,13 @@ impl Drop for Temp {
     }
 }
 
-/// Gives a file without a name one. By way of /proc, because the direct way needs a privilege on older kernels.
+/// Gives a file without a name one: directly, or where an older kernel wants a privilege for that, by way of /proc.
 pub(crate) fn link(file: &File, folder: &OwnedFd, name: &str) -> Result<(), Errno> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match rustix::fs::linkat(CWD, path.as_str(), folder, name, AtFlags::SYMLINK_FOLLOW) {
-        Err(Errno::NOENT) => rustix::fs::linkat(file.as_fd(), "", folder, name, AtFlags::EMPTY_PATH),
+    match rustix::fs::linkat(file.as_fd(), "", folder, name, AtFlags::EMPTY_PATH) {
+        Err(Errno::NOENT) => {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, path.as_str(), folder, name, AtFlags::SYMLINK_FOLLOW)
+        }
         other => other,
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::disk::{Temp, set_mtime};
 use crate::failure::{disk, protocol};
-use crate::hash::{Value, hex, unit_value};
+use crate::group::Small;
+use crate::handles::{self, Taken};
+use crate::hash::{Value, unit_value};
 use crate::holders::{Holder, Holders};
 use crate::meter::{Meter, add};
 use crate::names::Names;
@@ -15,7 +17,7 @@ use godwit_protocol::spec::{OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{EntryKind, HASH, UNIT};
 use godwit_protocol::worker::{Failure, FileOutcome};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -59,9 +61,43 @@ pub(crate) struct Ended {
 /// A file whose content is complete and verified.
 pub(crate) enum Complete {
     /// Of one unit, or empty.
-    Small(Arc<FileState>, Temp, Arc<OwnedFd>, Value),
+    Small(Small),
     /// Of several.
     Large(Arc<FileState>, Arc<Partial>, Value),
+}
+
+/// Small files that were stored one after the other; handed on together when dropped, or before waiting for handles.
+pub(crate) struct Batch<'a> {
+    landing: &'a Landing,
+    files: Vec<Complete>,
+    /// Of the file before, whose handle it shares with the next if that lies beside it.
+    folder: Option<Arc<OwnedFd>>,
+}
+
+impl Batch<'_> {
+    /// Handles for a file in `folder`.
+    fn handles(&mut self, folder: &Arc<OwnedFd>) -> Taken {
+        let same = self.folder.as_ref().is_some_and(|before| Arc::ptr_eq(before, folder));
+        self.folder = Some(folder.clone());
+        let count = if same { 1 } else { 2 };
+        handles::try_take(count).unwrap_or_else(|| {
+            // They may be in our own hands.
+            self.hand_on();
+            handles::take(count)
+        })
+    }
+
+    fn hand_on(&mut self) {
+        if !self.files.is_empty() {
+            let _ = self.landing.complete.send(std::mem::take(&mut self.files));
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.hand_on();
+    }
 }
 
 /// The receiver's disk side.
@@ -73,13 +109,19 @@ pub(crate) struct Landing {
     pub(crate) holder: Arc<Holder>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) events: mpsc::UnboundedSender<Event>,
-    pub(crate) complete: mpsc::Sender<Complete>,
+    pub(crate) complete: mpsc::UnboundedSender<Vec<Complete>>,
     pub(crate) table: Mutex<Table>,
 }
 
 impl Landing {
+    /// For small files that are stored one after the other.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch { landing: self, files: Vec::new(), folder: None }
+    }
+
     /// Verifies and stores what a segment brought.
     pub(crate) fn segment(&self, places: Vec<Place>, content: &[u8], trailer: &[u8]) -> Result<(), Failure> {
+        let mut batch = self.batch();
         for (place, value) in places.into_iter().zip(trailer.chunks_exact(HASH)) {
             let claim = place.state.work().claim(place.unit);
             match claim {
@@ -88,13 +130,13 @@ impl Landing {
                 Claim::Unasked => return Err(protocol("content that nobody asked for")),
             }
             let data = content.get(place.bytes.clone()).unwrap_or_default();
-            self.unit(&place.state, place.unit, data, value);
+            self.unit(&place.state, place.unit, data, value, &mut batch);
             self.meter.worked();
         }
         Ok(())
     }
 
-    fn unit(&self, state: &Arc<FileState>, unit: u64, data: &[u8], promised: &[u8]) {
+    fn unit(&self, state: &Arc<FileState>, unit: u64, data: &[u8], promised: &[u8], batch: &mut Batch<'_>) {
         let value = unit_value(state.size, unit, data);
         if value != promised {
             tracing::warn!(path = %state.path, unit, "a unit arrived damaged");
@@ -106,23 +148,35 @@ impl Landing {
             return;
         }
         add(&self.meter.bytes_transferred, data.len() as u64);
-        let stored =
-            if state.size <= UNIT { self.small(state, data, value) } else { self.large(state, unit, data, value) };
+        let stored = if state.size <= UNIT {
+            self.small(state, data, value, batch)
+        } else {
+            self.large(state, unit, data, value)
+        };
         if let Err(e) = stored {
             self.disk_failed(state, &e);
         }
     }
 
-    /// Stores a file of one unit, or an empty one.
-    pub(crate) fn small(&self, state: &Arc<FileState>, data: &[u8], value: Value) -> io::Result<()> {
+    /// Stores a file of one unit, or an empty one; `batch` takes it when it is complete.
+    pub(crate) fn small(
+        &self,
+        state: &Arc<FileState>,
+        data: &[u8],
+        value: Value,
+        batch: &mut Batch<'_>,
+    ) -> io::Result<()> {
         let folder = self.root.folder(state.path.parent().as_ref())?;
-        let temp = Temp::new(folder.clone())?;
-        temp.file.write_all_at(data, 0)?;
+        let handles = batch.handles(&folder);
+        let temp = Temp::new(folder)?;
+        if !data.is_empty() {
+            temp.file.write_all_at(data, 0)?;
+        }
         if self.policies.preserve_times {
             set_mtime(&temp.file, state.mtime_ns)?;
         }
         if state.work().close() {
-            let _ = self.complete.blocking_send(Complete::Small(state.clone(), temp, folder, value));
+            batch.files.push(Complete::Small(Small { state: state.clone(), temp, value, handles }));
         }
         Ok(())
     }
@@ -153,7 +207,7 @@ impl Landing {
     pub(crate) fn stored(&self, state: &Arc<FileState>, partial: &Arc<Partial>, unit: u64, value: Value) {
         let root = state.work().store(unit, value, state.units());
         if let Some(root) = root {
-            let _ = self.complete.blocking_send(Complete::Large(state.clone(), partial.clone(), root));
+            let _ = self.complete.send(vec![Complete::Large(state.clone(), partial.clone(), root)]);
         }
     }
 
@@ -169,40 +223,12 @@ impl Landing {
         }
     }
 
-    /// Gives a group of files their final names: data, name, folder, each step for all of them, then reports.
-    pub(crate) fn publish(&self, group: Vec<Complete>) {
-        let replace = self.policies.overwrite != OverwritePolicy::None;
-        let mut folders: Vec<Arc<OwnedFd>> = Vec::new();
-        let mut ended = Vec::new();
-        for complete in group {
-            let (state, folder, value, outcome) = match complete {
-                Complete::Small(state, temp, folder, value) => {
-                    let synced = if self.policies.fsync { temp.file.sync_all() } else { Ok(()) };
-                    let outcome = synced.and_then(|()| temp.publish(state.path.name(), replace));
-                    if outcome.is_ok() {
-                        add(&self.meter.bytes_written, state.size);
-                    }
-                    (state, folder, value, outcome)
-                }
-                Complete::Large(state, partial, value) => {
-                    let mtime_ns = self.policies.preserve_times.then_some(state.mtime_ns);
-                    let outcome = partial.publish(state.size, mtime_ns, self.policies.fsync, replace);
-                    (state, partial.folder().clone(), value, outcome)
-                }
-            };
-            self.meter.worked();
-            if outcome.is_ok() && !folders.iter().any(|f| f.as_raw_fd() == folder.as_raw_fd()) {
-                folders.push(folder);
-            }
-            ended.push((state, value, outcome));
-        }
-        let synced = if self.policies.fsync { folders.iter().try_for_each(sync_folder) } else { Ok(()) };
-        for (state, value, outcome) in ended {
-            match outcome.as_ref().and(synced.as_ref()) {
-                Ok(()) => self.ended(&state, FileOutcome::Completed, None, Some(hex(&value))),
-                Err(e) if is_fatal(e) => self.fatal(e, &state),
-                Err(e) => self.ended(&state, FileOutcome::Failed, Some(disk(e, true, state.path.as_str())), None),
-            }
+    /// A complete file could not be made durable or named.
+    pub(crate) fn not_published(&self, state: &Arc<FileState>, error: &io::Error) {
+        if is_fatal(error) {
+            self.fatal(error, state);
+        } else {
+            self.ended(state, FileOutcome::Failed, Some(disk(error, true, state.path.as_str())), None);
         }
     }
 
@@ -235,7 +261,13 @@ impl Landing {
     }
 
     /// The caller has closed the entry's state.
-    fn ended(&self, state: &Arc<FileState>, outcome: FileOutcome, failure: Option<Failure>, blake3: Option<String>) {
+    pub(crate) fn ended(
+        &self,
+        state: &Arc<FileState>,
+        outcome: FileOutcome,
+        failure: Option<Failure>,
+        blake3: Option<String>,
+    ) {
         let (partial, resumed) = {
             let mut work = state.work();
             (work.partial.take(), work.resumed)
@@ -261,14 +293,6 @@ impl Landing {
     /// Entries that have not ended.
     pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn sync_folder(folder: &Arc<OwnedFd>) -> io::Result<()> {
-    match rustix::fs::fsync(folder) {
-        // Some file systems cannot sync a folder; they have no journal of names to wait for either.
-        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
-        Err(e) => Err(e.into()),
     }
 }
 

@@ -15,6 +15,8 @@ mod disk;
 mod endpoint;
 pub mod error;
 mod failure;
+mod group;
+mod handles;
 pub mod hash;
 mod heard;
 mod holders;

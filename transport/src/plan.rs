@@ -2,7 +2,7 @@
 
 use crate::failure::disk;
 use crate::hash::hex;
-use crate::land::{Ended, Event, Landing};
+use crate::land::{Batch, Ended, Event, Landing};
 use crate::meter::add;
 use crate::partial::{Found, Partial};
 use crate::read::hash_file;
@@ -77,13 +77,14 @@ impl Planner {
                 false
             }
         });
+        let mut batch = landing.batch();
         for state in files {
             landing.meter.worked();
             match self.look(&state) {
                 Ok(Look::Skip) => landing.skip(&state),
                 Ok(Look::Compare) => tasks.push(Task::Compare(state)),
                 Ok(Look::Fetch) if state.size > UNIT => tasks.push(Task::Fetch(state)),
-                Ok(Look::Fetch) => spans.extend(fetch_small(&landing, &state)),
+                Ok(Look::Fetch) => spans.extend(fetch_small(&landing, &state, &mut batch)),
                 Err(failure) => landing.fail(&state, failure),
             }
         }
@@ -188,9 +189,9 @@ fn folder(landing: &Landing, number: u64, path: RelPath, refusal: Option<Failure
 }
 
 /// Asks for a file of one unit; an empty one is made at once.
-fn fetch_small(landing: &Landing, state: &Arc<FileState>) -> Option<(u64, u64)> {
+fn fetch_small(landing: &Landing, state: &Arc<FileState>, batch: &mut Batch<'_>) -> Option<(u64, u64)> {
     if state.size == 0 {
-        if let Err(e) = landing.small(state, b"", *blake3::hash(b"").as_bytes()) {
+        if let Err(e) = landing.small(state, b"", *blake3::hash(b"").as_bytes(), batch) {
             landing.disk_failed(state, &e);
         }
         return None;
@@ -220,7 +221,7 @@ impl Landing {
     /// Asks for a file: what is there of an earlier attempt is verified and kept, the rest is wanted.
     pub(crate) fn fetch(&self, state: &Arc<FileState>) {
         if state.size <= UNIT {
-            if let Some(span) = fetch_small(self, state) {
+            if let Some(span) = fetch_small(self, state, &mut self.batch()) {
                 let _ = self.events.send(Event::Ask(vec![span]));
             }
             return;

@@ -3,7 +3,7 @@
 use crate::control::{Inbox, Outbox};
 use crate::failure::{protocol, tame};
 use crate::holders::{Holder, Holders};
-use crate::land::{Complete, Ended, Event, Landing, Policies};
+use crate::land::{Ended, Event, Landing, Policies};
 use crate::meter::{Meter, add};
 use crate::names::{Names, Suffixes};
 use crate::plan::{Planner, Task};
@@ -27,11 +27,6 @@ use tokio::task::JoinSet;
 const PROGRESS: Duration = Duration::from_millis(250);
 /// Results wait at most this long for company in a frame.
 const RESULTS: Duration = Duration::from_millis(50);
-/// Complete files that wait for their names. Each holds a handle.
-const COMPLETE: usize = 128;
-/// Files named in one step, and such steps at once.
-const GROUP: usize = 32;
-const GROUPS: usize = 8;
 /// Comparisons and looks at partial files at once.
 const TASKS: usize = 2;
 /// Spans in one frame.
@@ -73,7 +68,7 @@ impl Receiver {
     /// Receives until every entry has ended and the sender knows.
     pub(crate) async fn run(self, inbox: &mut Inbox, root: Root) -> Result<SessionResult, Failure> {
         let (events, mut happened) = mpsc::unbounded_channel();
-        let (complete, completed) = mpsc::channel(COMPLETE);
+        let (complete, completed) = mpsc::unbounded_channel();
         let landing = Arc::new(Landing {
             root,
             policies: self.policies,
@@ -87,7 +82,7 @@ impl Receiver {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(crate::intake::run(self.connection, landing.clone(), self.budget));
-        tasks.spawn(publisher(landing.clone(), completed));
+        tasks.spawn(crate::group::run(landing.clone(), completed));
         let (manifest, entries) = mpsc::unbounded_channel();
         tasks.spawn(planner(landing.clone(), self.allowed, entries));
         let mut session = Session {
@@ -354,27 +349,4 @@ async fn planner(
         }
     }
     Ok(())
-}
-
-/// Gives complete files their names, in groups.
-async fn publisher(landing: Arc<Landing>, mut complete: mpsc::Receiver<Complete>) -> Result<(), Failure> {
-    let turns = Arc::new(Semaphore::new(GROUPS));
-    let mut groups = JoinSet::new();
-    loop {
-        let Ok(turn) = turns.clone().acquire_owned().await else { return Ok(()) };
-        let mut group = Vec::new();
-        if complete.recv_many(&mut group, GROUP).await == 0 {
-            return Ok(());
-        }
-        let landing = landing.clone();
-        groups.spawn_blocking(move || {
-            landing.publish(group);
-            drop(turn);
-        });
-        while let Some(done) = groups.try_join_next() {
-            if done.is_err() {
-                return Err(Failure::new(ErrorCode::Internal, "naming files broke"));
-            }
-        }
-    }
 }
