@@ -11,6 +11,7 @@ mod manifest;
 mod place;
 mod report;
 mod run;
+mod screenshots;
 mod setup;
 mod test;
 mod wasm;
@@ -40,6 +41,8 @@ enum Command {
     Lint,
     /// Everything CI runs: set-up, build, lint, and all tests in both browsers
     Test(test::Options),
+    /// A picture of every window, light and dark, English and German, in target/screenshots/
+    Screenshots(screenshots::Options),
     /// Show the main job: a page, a browser, a server, thousands of files
     Demo(demo::Options),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(setup::Needs { browsers: true, deny: true }).map(|()| true),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
+        Command::Screenshots(options) => screenshots::run(&options).map(|()| true),
         Command::Demo(options) => demo::run(&options),
     };
     match outcome {

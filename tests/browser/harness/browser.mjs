@@ -71,7 +71,8 @@ export class Browser {
       executablePath: PROGRAMS[name],
       headless,
       userDataDir: machine.made(`profile-${name}`),
-      env: /** @type {any} */ (machine.environment),
+      // Chromium's own windows speak the language of the environment; Firefox has one language without a language pack.
+      env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: process.env.GODWIT_LANGUAGE ?? "en" }),
       defaultViewport: headless ? { width: 1200, height: 800 } : null,
       // Dialogs wait for people; a person's day is the limit.
       protocolTimeout: 24 * 3600 * 1000,

@@ -1,0 +1,44 @@
+// @ts-check
+// Looking at a window: WCAG 2.2 AA by axe-core, and a picture when pictures are wanted.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+/** Folder for pictures; none are made without it. */
+const PICTURES = process.env.GODWIT_SCREENSHOTS;
+/** Language of the browser, for the pictures' names. */
+const LANGUAGE = process.env.GODWIT_LANGUAGE ?? "en";
+
+/**
+ * Looks at a window in light and, where the driver can ask for it, in dark.
+ * @param {import("./window.mjs").ExtensionWindow} window
+ * @param {string} browser @param {string} name of the picture
+ * @param {{width: number, height: number}} size
+ */
+export async function look(window, browser, name, size) {
+  for (const scheme of ["light", "dark"]) {
+    // Firefox's driver cannot ask for dark; there light is looked at.
+    const asked = await window.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]).then(() => true, () => false);
+    if (!asked && scheme === "dark") return;
+    await check(window, `${browser} ${name} ${scheme}`);
+    if (PICTURES === undefined) continue;
+    fs.mkdirSync(PICTURES, { recursive: true });
+    await window.screenshot(path.join(PICTURES, `${name}-${browser}-${LANGUAGE}-${scheme}.png`), size);
+  }
+}
+
+/** @param {import("./window.mjs").ExtensionWindow} window @param {string} name */
+async function check(window, name) {
+  await window.page.evaluate(AXE);
+  const faults = await window.page.evaluate(async (rules) => {
+    // Colours that are still fading in would be measured half-way.
+    await Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {})));
+    const { violations } = await /** @type {any} */ (globalThis).axe.run(document, { runOnly: rules });
+    return violations.map((/** @type {any} */ v) => `${v.id}: ${v.help}: ${v.nodes.map((/** @type {any} */ n) => `${n.html} (${n.any[0]?.message ?? ""})`).join(" | ")}`);
+  }, RULES);
+  assert.deepEqual(faults, [], name);
+}

@@ -1,0 +1,92 @@
+// @ts-check
+// Every window and state, as people with and without eyes meet it: no fault by WCAG 2.2 AA, in light and dark.
+
+import { after, before, test } from "node:test";
+import fs from "node:fs";
+import path from "node:path";
+import { look } from "../harness/look.mjs";
+import { makeRandomFile } from "../harness/tree.mjs";
+import { inEachBrowser, World } from "../harness/world.mjs";
+import { until } from "../harness/wait.mjs";
+
+const WIDE = { width: 960, height: 680 };
+const POPUP = { width: 420, height: 580 };
+const DIALOG = { width: 580, height: 540 };
+
+inEachBrowser("windows", (name) => {
+  const world = new World(name);
+  const folder = path.join(world.machine.files, "Footage");
+  const film = path.join(folder, "Reel 07, take 3.mov");
+  /** @type {import("../harness/site.mjs").Site} */
+  let site;
+  before(async () => {
+    fs.mkdirSync(path.join(folder, "Proxies"), { recursive: true });
+    makeRandomFile(film, 30_000_000);
+    for (const each of ["Notes.txt", "Sound.wav", "Stills.zip"]) makeRandomFile(path.join(folder, each), 40_000);
+    await world.start();
+    site = await world.openSite();
+  });
+  after(() => world.end());
+
+  /** @param {string} kind @param {string} as @param {{width: number, height: number}} size */
+  const see = async (kind, as, size) => {
+    const window = await world.browser.open(kind);
+    await look(window, name, as, size);
+    await window.close();
+  };
+  /** @param {object} more */
+  const upload = (more) => ({ ...world.server.spec(), direction: "send", paths: [{ source: film }], destination_root: "/in", create_dir: true, ...more });
+
+  test("the question whether a site may use Godwit, and the file dialog that follows", async () => {
+    const picked = site.first("showSelectFileDialog", { title: "Choose footage", allowMultipleSelection: true });
+    const consent = await world.browser.window("consent");
+    await until("the buttons wake up", () => consent.evaluate(() => !(/** @type {any} */ (document.querySelector("#allow-always")).disabled)));
+    await look(consent, name, "consent", DIALOG);
+    await consent.click("#allow-always");
+    const picker = await world.browser.window("picker");
+    await picker.goTo(folder);
+    await picker.click('#list [data-name="Sound.wav"]');
+    await look(picker, name, "picker", { width: 900, height: 640 });
+    await picker.enter("#path-input", film);
+    await world.browser.noWindow("picker");
+    await picked;
+  });
+
+  test("empty lists", async () => {
+    await see("popup", "popup-empty", POPUP);
+    await see("activity", "activity-empty", WIDE);
+  });
+
+  test("the question about an unknown server certificate", async () => {
+    const { sshfp, ...spec } = /** @type {any} */ (upload({}));
+    const started = site.start(spec);
+    const window = await world.browser.window("certificate");
+    await until("the buttons wake up", () => window.evaluate(() => !(/** @type {any} */ (document.querySelector("#allow-once")).disabled)));
+    await look(window, name, "certificate", DIALOG);
+    await window.click("#deny");
+    await site.reaches(await started, "failed");
+  });
+
+  test("running, stopped, failed and finished transfers in popup and activity window", async () => {
+    await site.reaches(await site.start(upload({})), "completed");
+    await site.reaches(await site.start(upload({ remote_password: "wrong" })), "failed");
+    const slow = await site.start(upload({ destination_root: "/slow", rate_policy: "fixed", target_rate_kbps: 4_000 }));
+    await site.midway(slow);
+    await see("popup", "popup-transfers", POPUP);
+    const activity = await world.browser.open("activity");
+    await until("they are listed", () => activity.evaluate(() => document.querySelectorAll("[data-uuid]").length >= 3));
+    await look(activity, name, "activity-transfers", WIDE);
+    await activity.click('[data-status="failed"] .title');
+    await until("the details are shown", () => activity.shows("#details .fault"));
+    await look(activity, name, "activity-details", WIDE);
+    await activity.evaluate(() => document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "a", ctrlKey: true, bubbles: true, cancelable: true })));
+    await until("the bar for several is shown", () => activity.shows("#bulk"));
+    await look(activity, name, "activity-several", WIDE);
+    await activity.close();
+  });
+
+  test("preferences and about", async () => {
+    await see("preferences", "preferences", { width: 760, height: 680 });
+    await see("about", "about", { width: 560, height: 460 });
+  });
+});

@@ -1,0 +1,32 @@
+//! `cargo xtask screenshots`: a picture of every window and state, light and dark, English and German, from the real
+//! programs. Chromium shows all of them; Firefox (one language without a language pack, light only) is looked at too.
+
+use crate::place::{self, Browser};
+use crate::{Outcome, build, files, run, setup};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leave Firefox out
+    #[arg(long)]
+    chromium_only: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    setup::run(setup::Needs { browsers: true, deny: false })?;
+    build::run(&build::Options::default())?;
+    let folder = place::target().join("screenshots");
+    files::remove_folder(&folder)?;
+    for (browser, language) in [(Browser::Chromium, "en"), (Browser::Chromium, "de"), (Browser::Firefox, "en")] {
+        if options.chromium_only && browser == Browser::Firefox {
+            continue;
+        }
+        let mut node = run::command("node");
+        node.args(["--test", "--test-concurrency=1", "tests/browser/tests/windows.test.mjs"])
+            .env("GODWIT_BROWSERS", browser.name())
+            .env("GODWIT_LANGUAGE", language)
+            .env("GODWIT_SCREENSHOTS", &folder);
+        run::check(&mut node)?;
+    }
+    println!("pictures in {}", folder.display());
+    Ok(())
+}
