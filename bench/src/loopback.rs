@@ -1,156 +1,77 @@
-//! One large file over loopback: `godwit cp` both ways, `cp` + `sha256sum`, `curl` from nginx with TLS.
+//! One large file over loopback: `godwit cp` both ways beside its peers.
 //!
-//! What the contestants do is not the same, and the table says so: `godwit cp` encrypts, verifies every unit and waits for the
-//! disk; `curl` encrypts only; `cp` + `sha256sum` copies within the kernel, then reads the copy for its sum. The row with
-//! `sync` adds to the latter the wait for the disk.
+//! What the contestants do is not the same, and the names in the table say so: Godwit encrypts, verifies every unit and
+//! waits for the disk unless told `--no-fsync`; curl and scp encrypt; sendme encrypts and verifies; rsync from a daemon does
+//! not encrypt; `cp` copies within the kernel. No peer waits for the disk, except where `sync` is said.
 
-use crate::nginx::Nginx;
-use crate::table;
-use godwit_tests::{Scratch, Server, ServerOptions, tree};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use crate::contestants::{Contestant, Field, Program};
+use crate::copy::{Compare, copy};
+use crate::journal::{Journal, Key, Measurement};
+use crate::lab::Lab;
+use crate::options::Options;
+use crate::report::Column;
+use godwit_tests::tree;
+use std::time::Duration;
 
-struct Contestant<'a> {
-    name: &'static str,
-    /// Where it leaves the copy.
-    target: PathBuf,
-    /// The commands, one after the other.
-    run: Box<dyn Fn() -> Vec<Command> + 'a>,
-    seconds: Vec<f64>,
-}
+/// The table.
+pub(crate) const COLUMNS: [Column; 4] =
+    [("seconds", "seconds", 2), ("Mbit/s", "mbit", 0), ("CPU s", "cpu", 1), ("CPU s per GB", "cpu_per_gb", 2)];
 
-/// Measures and prints; returns the same as JSON.
-pub(crate) fn run(bytes: u64, rounds: usize) -> Value {
-    let scratch = Scratch::new();
-    let server = Server::start(&scratch, ServerOptions::default());
-    let name = "file.bin";
-    let here = scratch.path("here").join(name);
-    let there = server.docroot().join(name);
-    eprintln!("making a file of {} MiB", bytes >> 20);
-    tree::file(&here, bytes, 1);
-    std::fs::copy(&here, &there).unwrap();
-    let nginx = Nginx::start(&scratch, server.docroot());
-    let mut contestants = contestants(&scratch, &server, nginx.as_ref(), &here);
-    // Nobody shall pay for reading the source from the disk first.
-    tree::assert_same_file(&here, &there);
-    for round in 1..=rounds {
-        for contestant in &mut contestants {
-            let seconds = measure(contestant);
-            eprintln!("round {round}: {}: {seconds:.2} s", contestant.name);
-            contestant.seconds.push(seconds);
-            tree::assert_same_file(&here, &contestant.target);
-            std::fs::remove_file(&contestant.target).unwrap();
-        }
+/// Nobody takes longer who works.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn contestants(options: &Options) -> Vec<Contestant> {
+    let mut all = Vec::new();
+    for up in options.directions() {
+        all.extend([Contestant::godwit(None, up, false), Contestant::godwit(None, up, true)]);
     }
-    report(&contestants, bytes, rounds)
-}
-
-fn contestants<'a>(
-    scratch: &'a Scratch,
-    server: &'a Server,
-    nginx: Option<&'a Nginx>,
-    here: &'a Path,
-) -> Vec<Contestant<'a>> {
-    let out = scratch.folder("out");
-    let godwit = move |from: String, to: String| {
-        let mut command = scratch.command("godwit");
-        let (user, password) = ServerOptions::default().user;
-        debug_assert_eq!(user, "ann");
-        command.env_remove("RUST_LOG").env("GODWIT_PASSWORD", password).args(["cp", "--data-port"]);
-        command.arg(server.data.port().to_string()).args(["--fingerprint", &server.fingerprint]).args([from, to]);
-        vec![command]
+    // Without a network, without a server, without a check: the floor.
+    let local = |name: &str, sum| Contestant {
+        name: name.to_owned(),
+        ..Contestant::peer("", Program::Cp { sum }, false, "bbr")
     };
-    let plain = |program: &str, arguments: &[&Path]| {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command
-    };
-    let (copied, synced, fetched) = (out.join("cp"), out.join("cp-sync"), out.join("curl"));
-    let mut all = vec![
-        Contestant {
-            name: "godwit cp, upload",
-            target: server.docroot().join("up/file.bin"),
-            run: Box::new(move || godwit(here.display().to_string(), "ann@127.0.0.1:/up/".into())),
-            seconds: Vec::new(),
-        },
-        Contestant {
-            name: "godwit cp, download",
-            target: scratch.folder("down").join("file.bin"),
-            run: Box::new(move || {
-                godwit("ann@127.0.0.1:/file.bin".into(), scratch.folder("down").display().to_string())
-            }),
-            seconds: Vec::new(),
-        },
-        Contestant {
-            name: "cp + sha256sum",
-            target: copied.clone(),
-            run: Box::new(move || vec![plain("cp", &[here, &copied]), plain("sha256sum", &[&copied])]),
-            seconds: Vec::new(),
-        },
-        Contestant {
-            name: "cp + sync + sha256sum",
-            target: synced.clone(),
-            run: Box::new(move || {
-                vec![plain("cp", &[here, &synced]), plain("sync", &[&synced]), plain("sha256sum", &[&synced])]
-            }),
-            seconds: Vec::new(),
-        },
-    ];
-    if let Some(nginx) = nginx {
-        all.push(Contestant {
-            name: "curl from nginx with TLS",
-            target: fetched.clone(),
-            run: Box::new(move || {
-                let mut command = Command::new("curl");
-                command.args(["--insecure", "--silent", "--show-error", "--fail", "--output"]).arg(&fetched);
-                command.arg(nginx.url("file.bin"));
-                vec![command]
-            }),
-            seconds: Vec::new(),
-        });
+    all.push(local("cp", false).and_sync());
+    all.push(local("cp, then sha256sum", true));
+    if !options.no_peers {
+        let qcp = Program::Qcp { rate: 10_000, round_trip: 1 };
+        all.extend([
+            Contestant::peer("curl, TLS 1.3", Program::Curl, false, "bbr"),
+            Contestant::peer("rsync", Program::Rsync, false, "bbr"),
+            Contestant::peer("scp", Program::Scp, false, "bbr"),
+            Contestant::peer("qcp", qcp, false, "bbr"),
+            Contestant::peer("sendme", Program::Sendme, false, "bbr"),
+        ]);
     }
     all
 }
 
-fn measure(contestant: &Contestant<'_>) -> f64 {
-    if let Some(folder) = contestant.target.parent() {
-        std::fs::create_dir_all(folder).unwrap();
-    }
-    // What earlier rounds still have to write shall not be paid by this one.
-    let _ = Command::new("sync").status();
-    let begin = Instant::now();
-    for mut command in (contestant.run)() {
-        let status = command.stdout(Stdio::null()).stdin(Stdio::null()).status();
-        assert!(status.is_ok_and(|s| s.success()), "{} failed", contestant.name);
-    }
-    begin.elapsed().as_secs_f64()
+/// About how long it takes, in seconds: at 300 MB/s with the comparison.
+pub(crate) fn estimate(options: &Options) -> f64 {
+    let megabytes = f64::from(options.megabytes());
+    contestants(options).len() as f64 * options.rounds as f64 * (megabytes / 150.0 + 2.0) + megabytes / 100.0
 }
 
-fn report(contestants: &[Contestant<'_>], bytes: u64, rounds: usize) -> Value {
-    let median_of =
-        |name: &str| contestants.iter().find(|c| c.name == name).map(|c| table::median(&c.seconds)).unwrap_or(f64::NAN);
-    let (local, curl) = (median_of("cp + sha256sum"), median_of("curl from nginx with TLS"));
-    let head = ["", "seconds (median)", "Mbit/s", "speed to cp + sha256sum", "speed to curl"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let mut results = Vec::new();
-    for contestant in contestants {
-        let median = table::median(&contestant.seconds);
-        let rate = bytes as f64 * 8.0 / median / 1e6;
-        let ratio = |other: f64| if other.is_nan() { "–".to_owned() } else { format!("{:.2}", other / median) };
-        rows.push(vec![
-            contestant.name.to_owned(),
-            format!("{median:.2}"),
-            format!("{rate:.0}"),
-            ratio(local),
-            ratio(curl),
-        ]);
-        results.push(json!({
-            "name": contestant.name, "seconds": contestant.seconds, "median": median, "mbit_per_second": rate,
-            "speed_to_cp_sha256sum": local / median, "speed_to_curl": curl / median,
-        }));
+/// Measures.
+pub(crate) fn run(options: &Options, journal: &mut Journal) {
+    let mut field = Field::open(Lab::Loopback, &options.folder("loopback"), !options.no_peers);
+    let item = "file.bin";
+    let bytes = u64::from(options.megabytes()) * 1_000_000;
+    tree::file(&field.here.join(item), bytes, 1);
+    field.share(item);
+    if !options.no_peers {
+        field.offer(item);
     }
-    table::print(&format!("{} MiB over loopback, {rounds} rounds", bytes >> 20), &rows);
-    json!({"bytes": bytes, "rounds": rounds, "results": results})
+    // Nobody shall pay for reading the source from the disk first.
+    tree::assert_same_file(&field.here.join(item), &field.docroot.join(item));
+    let row = format!("{} MB over loopback", options.megabytes());
+    for round in 1..=options.rounds {
+        for who in contestants(options) {
+            let key = Key { part: "loopback".into(), row: row.clone(), contestant: who.name.clone(), round };
+            if journal.has(&key) {
+                continue;
+            }
+            let Some(copied) = copy(&field, &who, item, PATIENCE, Compare::Bytes) else { continue };
+            journal.add(Measurement { key, values: copied.values(), note: copied.note(PATIENCE) });
+        }
+    }
 }

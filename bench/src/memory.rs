@@ -1,72 +1,83 @@
-//! Resident memory of host, agent, worker and server: at rest, and the highest seen while a file is moved each way.
+//! Resident memory of both ends while one file is moved, and of the server afterwards: it shall depend neither on the size
+//! of the file nor on what the line holds.
 
-use crate::table;
-use godwit_tests::wait::{LONG, SOON};
-use godwit_tests::{Browserish, Scratch, Server, ServerOptions, processes, tree, until};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use crate::contestants::{Contestant, Field};
+use crate::copy::{Compare, copy};
+use crate::journal::{Journal, Key, Measurement, Values};
+use crate::lab::{Lab, Line};
+use crate::options::Options;
+use crate::report::Column;
+use godwit_tests::tree;
+use std::time::Duration;
 
-const PARTS: [&str; 4] = ["godwit-host", "godwit-agent", "godwit-worker", "godwit-server"];
+/// The table.
+pub(crate) const COLUMNS: [Column; 8] = [
+    ("at rest, MiB", "rest", 1),
+    ("upload, highest MiB", "up", 1),
+    ("download, highest MiB", "down", 1),
+    ("afterwards, MiB", "after", 1),
+    ("client, highest MiB", "client_memory", 1),
+    ("server, highest MiB", "server_memory", 1),
+    ("server, afterwards MiB", "server_after", 1),
+    ("Mbit/s", "mbit", 0),
+];
 
-/// Highest resident bytes by program.
-type Peaks = BTreeMap<String, u64>;
+const RATE: u32 = 500;
+const DELAY: u32 = 100;
+const MEGABYTES: [u32; 2] = [1000, 4000];
+const PATIENCE: Duration = Duration::from_secs(400);
 
-/// Measures and prints; returns the same as JSON.
-pub(crate) fn run(bytes: u64) -> Value {
-    let scratch = Scratch::new();
-    let server = Server::start(&scratch, ServerOptions::default());
-    let source = scratch.path("here/file.bin");
-    tree::file(&source, bytes, 2);
-    let browser = Browserish::open(&scratch);
-    let page = browser.page("https://bench.example", "the-benchmark-has-an-app-id");
-    assert_eq!(page.get("/connect/info/version").0, 200);
-
-    let mut rest = Peaks::new();
-    look(&scratch, &server, &mut rest);
-
-    page.pick_files(&[&source]);
-    let spec = server.spec(
-        "send",
-        server.data.port(),
-        json!({"paths": [{"source": source}], "destination_root": "/up", "create_dir": true}),
-    );
-    let up = follow(&scratch, &server, &page, &page.start(&spec));
-    let spec = server.spec("receive", server.data.port(), json!({"paths": [{"source": "/up/file.bin"}]}));
-    let down = follow(&scratch, &server, &page, &page.start(&spec));
-
-    // Once the workers have gone: what is kept of all this.
-    until("the workers end", SOON, || scratch.workers().is_empty().then_some(()));
-    let mut after = Peaks::new();
-    look(&scratch, &server, &mut after);
-
-    let columns = [("at rest", &rest), ("upload, highest", &up), ("download, highest", &down), ("afterwards", &after)];
-    let mut rows = vec![[""].iter().chain(columns.iter().map(|(n, _)| n)).map(|t| (*t).to_owned()).collect::<Vec<_>>()];
-    for part in PARTS {
-        let cell =
-            |peaks: &Peaks| peaks.get(part).map_or("–".to_owned(), |b| format!("{:.1}", *b as f64 / 1048576.0));
-        rows.push(std::iter::once(part.to_owned()).chain(columns.iter().map(|(_, peaks)| cell(peaks))).collect());
-    }
-    table::print(&format!("Resident memory in MiB, moving {} MiB", bytes >> 20), &rows);
-    json!({"bytes": bytes, "rest": rest, "upload": up, "download": down, "afterwards": after})
+fn sizes(options: &Options) -> Vec<u32> {
+    MEGABYTES.map(|size| if options.short { size / 10 } else { size }).to_vec()
 }
 
-fn follow(scratch: &Scratch, server: &Server, page: &godwit_tests::Page<'_>, uuid: &str) -> Peaks {
-    let mut peaks = Peaks::new();
-    until("the transfer completes", LONG * 10, || {
-        look(scratch, server, &mut peaks);
-        let info = page.info(uuid);
-        assert_ne!(info["status"], "failed", "{info}");
-        (info["status"] == "completed").then_some(())
-    });
-    peaks
+/// About how long it takes, in seconds.
+pub(crate) fn estimate(options: &Options) -> f64 {
+    let megabytes: f64 = sizes(options).into_iter().map(f64::from).sum();
+    let ways = options.directions().len() as f64;
+    let line = if options.wants("wan") { megabytes / 55.0 + 6.0 } else { 0.0 };
+    let loopback = if options.wants("loopback") { megabytes / 200.0 + 2.0 } else { 0.0 };
+    ways * (line + loopback) + if options.wants("agent") { 40.0 } else { 0.0 }
 }
 
-fn look(scratch: &Scratch, server: &Server, peaks: &mut Peaks) {
-    for pid in processes::of_home(&scratch.home()).into_iter().chain([server.pid()]) {
-        let (name, bytes) = (processes::program(pid), processes::resident(pid));
-        if PARTS.contains(&name.as_str()) {
-            let peak = peaks.entry(name).or_default();
-            *peak = bytes.max(*peak);
+/// Measures.
+pub(crate) fn run(options: &Options, journal: &mut Journal) {
+    for (id, is_line) in [("wan", true), ("loopback", false)] {
+        if !options.wants(id) {
+            continue;
         }
+        let lab = if is_line { Lab::wan() } else { Lab::Loopback };
+        let field = Field::open(lab, &options.folder("memory"), false);
+        for megabytes in sizes(options) {
+            let item = format!("file-{megabytes}.bin");
+            tree::file(&field.here.join(&item), u64::from(megabytes) * 1_000_000, 1);
+            field.share(&item);
+            let place = if is_line { format!("{RATE} Mbit/s, {DELAY} ms one way") } else { "loopback".to_owned() };
+            for up in options.directions() {
+                let who = Contestant::godwit(is_line.then_some(RATE), up, false);
+                let key = Key {
+                    part: "memory".into(),
+                    row: format!("Memory, {place}"),
+                    contestant: format!("{}, {megabytes} MB", who.name),
+                    round: 1,
+                };
+                if journal.has(&key) {
+                    continue;
+                }
+                let line = Line { rate: RATE, delay: DELAY, queue: 100, ..Line::default() };
+                let link = is_line.then(|| field.lab.connect(&line, who.congestion, &field.folder));
+                let Some(copied) = copy(&field, &who, &item, PATIENCE, Compare::Bytes) else { continue };
+                drop(link);
+                let mut values: Values = copied.values();
+                let mebibytes = |bytes: u64| bytes as f64 / 1_048_576.0;
+                values.insert("client_memory".into(), mebibytes(copied.run.memory));
+                values.insert("server_memory".into(), mebibytes(copied.server_memory.0));
+                values.insert("server_after".into(), mebibytes(copied.server_memory.1));
+                journal.add(Measurement { key, values, note: copied.note(PATIENCE) });
+            }
+        }
+    }
+    if options.wants("agent") {
+        crate::agent_memory::run(if options.short { 100 } else { 1000 }, journal);
     }
 }

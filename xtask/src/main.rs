@@ -3,6 +3,7 @@
 //! One file per command. This room knows the folders, the commands and the browsers of the repository; it knows
 //! nothing of protocols, transfers or trust.
 
+mod bench;
 mod build;
 mod demo;
 mod files;
@@ -45,6 +46,8 @@ enum Command {
     Screenshots(screenshots::Options),
     /// Show the main job: a page, a browser, a server, thousands of files
     Demo(demo::Options),
+    /// Measure beside the peers on emulated lines and on loopback; see docs/benchmarks.md
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Screenshots(options) => screenshots::run(&options).map(|()| true),
         Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -13,6 +13,20 @@ const PACKAGES: [(&str, &str); 5] = [
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];
 
+/// The peers of the measurements.
+const PEERS: [(&str, &str); 7] = [
+    ("iproute2", "/usr/sbin/ip"),
+    ("curl", "/usr/bin/curl"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    ("aria2", "/usr/bin/aria2c"),
+    ("rsync", "/usr/bin/rsync"),
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("openssh-client", "/usr/bin/scp"),
+];
+
+/// Peers that come as source; beside us as programs, never as libraries.
+const PEER_CRATES: [(&str, &str); 2] = [("qcp", "0.9.1"), ("sendme", "0.37.1")];
+
 /// What a command needs.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Needs {
@@ -26,7 +40,7 @@ pub(crate) fn run(needs: Needs) -> Outcome {
     wasm::ensure_target()?;
     node_packages()?;
     if needs.browsers {
-        debian_packages()?;
+        debian_packages(&PACKAGES)?;
     }
     if needs.deny && deny().is_none() {
         install_deny()?;
@@ -34,9 +48,26 @@ pub(crate) fn run(needs: Needs) -> Outcome {
     Ok(())
 }
 
-fn debian_packages() -> Outcome {
+/// The programs that `cargo xtask bench` measures beside ours. Those from crates take some minutes, once; one that does not
+/// build is left out.
+pub(crate) fn bench_peers() -> Outcome {
+    debian_packages(&PEERS)?;
+    for (name, version) in PEER_CRATES {
+        if tool(name).is_none() {
+            println!("setup: installing {name} into {} (some minutes, once)", tools().display());
+            let mut install = run::cargo();
+            install.args(["install", name, "--version", version, "--locked", "--quiet", "--root"]).arg(tools());
+            if let Err(failure) = run::check(&mut install) {
+                println!("setup: without {name}: {failure}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn debian_packages(wanted: &[(&'static str, &str)]) -> Outcome {
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
+        wanted.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -90,10 +121,14 @@ pub(crate) fn node_program(name: &str) -> PathBuf {
 
 /// Where `cargo-deny` is, if anywhere: `$GODWIT_TOOLS`, `target/tools`, `$PATH`.
 pub(crate) fn deny() -> Option<PathBuf> {
+    tool("cargo-deny")
+}
+
+fn tool(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("GODWIT_TOOLS").map(PathBuf::from);
     let folders = own.into_iter().chain([tools().join("bin")]);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    folders.chain(std::env::split_paths(&path)).map(|folder| folder.join("cargo-deny")).find(|file| file.is_file())
+    folders.chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 fn tools() -> PathBuf {
