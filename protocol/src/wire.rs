@@ -27,7 +27,8 @@
 //! **Several connections.** A client may open more connections to the same server, each with a control stream on which
 //! `Hello` is followed by `Join` instead of `Authenticate` and `Request`; the answer is `Hello` and `Joined`. They carry
 //! data streams of the session they joined and nothing else; their control stream stays open and silent but for `Alive`.
-//! One that ends with an error ends the session; the client closes all of them after `Bye`.
+//! The end of one is not the end of the session: the sender tells what went down with it (`Lost`) and the receiver asks
+//! again. The first connection is the session. The client closes all of them after `Bye`.
 //!
 //! **Virtual byte space.** Entry *i* of the manifest occupies `[sum of sizes of entries before it, + its size)`.
 //! Entries are numbered from 0 in the order in which they are sent. Folders and empty files occupy nothing.
@@ -170,8 +171,19 @@ pub enum Control {
         ticket: Secret,
     },
     /// Server: the connection belongs to the session now.
-    Joined,
-    /// Client: new limits for a download.
+    Joined {
+        /// Its number in the session; the first connection has 0.
+        connection: u32,
+    },
+    /// Sender: a further connection has ended. Of what it carried these spans may not have arrived: the receiver takes
+    /// what did come over that connection, and asks again for what it then still lacks of them.
+    Lost {
+        /// From [`Control::Joined`].
+        connection: u32,
+        /// `[start, end)`, each what one data stream carried; at most [`MAX_ENTRIES`] in one frame.
+        spans: Vec<(u64, u64)>,
+    },
+    /// Client: new wishes. Server: the limits in force now, by its rules and what other sessions leave.
     SetRate(RateSettings),
     /// Receiver: all entries have ended.
     Result(SessionResult),

@@ -223,6 +223,8 @@ pub struct Stats {
     pub queue_us: u64,
     /// Connections that carry data now.
     pub connections: u32,
+    /// The lowest limit in force, of target, caps and the server's share for this session; 0 if nothing limits.
+    pub limit_kbps: u64,
 }
 
 /// How a file ended.

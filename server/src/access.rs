@@ -5,14 +5,14 @@
 
 use crate::backoff::Backoff;
 use crate::config::{Settings, User, UserRoot};
-use crate::limits::PerAddress;
 use crate::password::{Checker, Hash, PasswordError};
 use crate::token::{Grant, TokenError, TokenKey};
 use async_trait::async_trait;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::wire::SessionRequest;
-use godwit_protocol::worker::{Credential, Failure, RateSettings};
+use godwit_protocol::worker::{Credential, Failure};
 use godwit_protocol::{ErrorCode, RelPath, Secret};
+use godwit_transport::places::PerAddress;
 use godwit_transport::root::{Kind, Root};
 use godwit_transport::server::{Account, Authority, Permission};
 use std::collections::BTreeMap;
@@ -156,7 +156,10 @@ impl Account for UserAccount {
                 grant.check_path(path.as_ref()).map_err(|e| token_failure(&e))?;
             }
         }
-        let rate = self.limit(request.rate);
+        let rules = match request.direction {
+            Direction::Send => self.user.upload.clone(),
+            Direction::Receive => self.user.download.clone(),
+        };
         let (docroot, place) = (self.docroot.clone(), self.user.root.clone());
         let direction = request.direction;
         let create = request.create_dir;
@@ -166,7 +169,8 @@ impl Account for UserAccount {
             Ok(root)
         });
         let root = task.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))??;
-        Ok(Permission { root, request, rate })
+        let (rate_cap, max_sessions) = (self.user.rate_cap, self.user.max_sessions);
+        Ok(Permission { root, request, rules, rate_cap, max_sessions })
     }
 }
 
@@ -183,21 +187,6 @@ impl UserAccount {
                 Err(Failure::new(ErrorCode::Unauthorized, "this user may not download"))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// The client's wishes under the user's cap, with the user's default where it has none.
-    fn limit(&self, wish: RateSettings) -> RateSettings {
-        let cap = match (wish.cap, self.user.rate_cap) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        let under = |rate: godwit_protocol::RateKbps| cap.map_or(rate, |cap| rate.min(cap));
-        RateSettings {
-            policy: wish.policy,
-            target: wish.target.or(self.user.rate_default).map(under),
-            minimum: wish.minimum.map(under),
-            cap,
         }
     }
 }

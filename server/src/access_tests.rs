@@ -227,13 +227,14 @@ async fn a_download_with_a_token_needs_every_path_covered() {
 async fn rates_stay_under_the_users_cap_and_start_at_his_default() {
     let fixture = fixture("[users.ann]\nrate_cap = '10m'\nrate_default = '5m'");
     let ann = fixture.login("ann", password("right")).await.unwrap();
-    let rate = ann.authorize(upload("/")).await.ok().unwrap().rate;
+    let granted = |permission: Permission| permission.rules.apply(permission.request.rate);
+    let rate = granted(ann.authorize(upload("/")).await.ok().unwrap());
     assert_eq!((rate.target, rate.cap), (Some(RateKbps(5_000)), Some(RateKbps(10_000))));
     let mut request = upload("/");
     request.rate.target = Some(RateKbps(50_000));
     request.rate.minimum = Some(RateKbps(20_000));
     request.rate.cap = Some(RateKbps(8_000));
-    let rate = ann.authorize(request).await.ok().unwrap().rate;
+    let rate = granted(ann.authorize(request).await.ok().unwrap());
     assert_eq!(
         (rate.target, rate.minimum, rate.cap),
         (Some(RateKbps(8_000)), Some(RateKbps(8_000)), Some(RateKbps(8_000)))

@@ -5,7 +5,7 @@
 //! name can slow that user by at most [`MAX_USER_WAIT`] and never shut him out. Memory is bounded: beyond
 //! [`MAX_ENTRIES`] the entries with the fewest points are forgotten.
 
-use crate::limits::network;
+use godwit_transport::places::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

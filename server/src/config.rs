@@ -2,8 +2,11 @@
 
 use crate::args::ServeArgs;
 use crate::password::{Hash, PasswordError};
+use crate::rates::RateConfig;
 use crate::state::{StateDir, StateError};
+use godwit_protocol::wire::MAX_CONNECTIONS;
 use godwit_protocol::{RateKbps, RelPath, Secret};
+use godwit_transport::rules::Rules;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -68,8 +71,22 @@ pub struct ConfigFile {
     pub certificate: Option<PathBuf>,
     /// PEM file with the certificate's private key.
     pub key: Option<PathBuf>,
-    /// Data sessions at once. Default 256.
+    /// Data sessions at once. Default 256. Each costs at most about 128 MiB of memory.
     pub max_sessions: Option<usize>,
+    /// Of these, from one address (one /64 of IPv6). Default 64.
+    pub max_sessions_per_address: Option<usize>,
+    /// Connections that one session may have, 1 to 16. Default 8.
+    pub max_connections_per_session: Option<u32>,
+    /// Seconds from a client's first packet to its accepted request. Default 15.
+    pub login_seconds: Option<u64>,
+    /// A session in which nothing moves for so many seconds ends with error 40. Default 60.
+    pub stall_seconds: Option<u64>,
+    /// All sessions of all users together are no faster than this, in each direction by itself.
+    pub rate_cap: Option<RateKbps>,
+    /// Rates of sessions in which clients send.
+    pub upload: RateConfig,
+    /// Rates of sessions in which clients receive.
+    pub download: RateConfig,
     /// Seconds that running sessions may go on after SIGTERM. Default 30.
     pub drain_seconds: Option<u64>,
     /// Users by name.
@@ -89,10 +106,16 @@ pub struct UserConfig {
     pub read: Option<bool>,
     /// May upload. Default true.
     pub write: Option<bool>,
-    /// Never faster than this, whatever the client wants.
+    /// Sessions at once. Default: as many as the server takes.
+    pub max_sessions: Option<usize>,
+    /// All sessions of the user together are no faster than this, in each direction by itself.
     pub rate_cap: Option<RateKbps>,
-    /// Target rate for clients that name none.
+    /// `target_default` for both directions.
     pub rate_default: Option<RateKbps>,
+    /// Over the server's table of the same name.
+    pub upload: RateConfig,
+    /// Over the server's table of the same name.
+    pub download: RateConfig,
 }
 
 /// Where a user's root lies.
@@ -117,10 +140,14 @@ pub struct User {
     pub read: bool,
     /// May upload.
     pub write: bool,
+    /// See [`UserConfig::max_sessions`].
+    pub max_sessions: Option<usize>,
     /// See [`UserConfig::rate_cap`].
     pub rate_cap: Option<RateKbps>,
-    /// See [`UserConfig::rate_default`].
-    pub rate_default: Option<RateKbps>,
+    /// For sessions in which the user sends, the server's table and caps included.
+    pub upload: Rules,
+    /// For sessions in which the user receives.
+    pub download: Rules,
 }
 
 /// Everything decided and checked.
@@ -146,6 +173,16 @@ pub struct Settings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// See [`ConfigFile`].
     pub max_sessions: usize,
+    /// See [`ConfigFile`].
+    pub max_sessions_per_address: usize,
+    /// See [`ConfigFile`].
+    pub max_connections: u32,
+    /// See [`ConfigFile::login_seconds`].
+    pub login: Duration,
+    /// See [`ConfigFile::stall_seconds`].
+    pub stall: Duration,
+    /// See [`ConfigFile`].
+    pub rate_cap: Option<RateKbps>,
     /// See [`ConfigFile::drain_seconds`].
     pub drain: Duration,
     /// Users by name.
@@ -178,18 +215,28 @@ impl Settings {
             (Some(_), None) => return Err(value("key", "missing beside 'certificate'")),
             (None, Some(_)) => return Err(value("certificate", "missing beside 'key'")),
         };
-        let max_sessions = file.max_sessions.unwrap_or(256);
-        if max_sessions == 0 {
-            return Err(value("max_sessions", "must be at least 1"));
+        let max_sessions = at_least_one("max_sessions", file.max_sessions)?.unwrap_or(256);
+        let max_sessions_per_address = at_least_one("max_sessions_per_address", file.max_sessions_per_address)?;
+        let max_connections = file.max_connections_per_session.unwrap_or(8);
+        if !(1..=MAX_CONNECTIONS).contains(&max_connections) {
+            return Err(value("max_connections_per_session", format!("must be 1 to {MAX_CONNECTIONS}")));
         }
+        let login = at_least_one("login_seconds", file.login_seconds)?.unwrap_or(15);
+        let stall = at_least_one("stall_seconds", file.stall_seconds)?.unwrap_or(60);
+        if file.rate_cap == Some(RateKbps(0)) {
+            return Err(value("rate_cap", "must be more than 0"));
+        }
+        file.upload.check("upload")?;
+        file.download.check("download")?;
+        let common = Common { rate_cap: file.rate_cap, upload: file.upload, download: file.download };
         let mut users = BTreeMap::new();
         for (name, user) in file.users {
             check_name(&name).map_err(|reason| value(&format!("users.{name}"), reason))?;
-            let user = check_user(&name, user)?;
+            let user = check_user(&name, user, &common)?;
             users.insert(name, user);
         }
         for given in &args.users {
-            add_given(&mut users, given)?;
+            add_given(&mut users, given, &common)?;
         }
         Ok(Self {
             docroot,
@@ -202,13 +249,32 @@ impl Settings {
             http_port: args.http_port.or(file.http_port).unwrap_or(9091),
             certificate,
             max_sessions,
+            max_sessions_per_address: max_sessions_per_address.unwrap_or(64),
+            max_connections,
+            login: Duration::from_secs(login),
+            stall: Duration::from_secs(stall),
+            rate_cap: common.rate_cap,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
             users,
         })
     }
 }
 
-fn value(key: &str, reason: impl Into<String>) -> ConfigError {
+/// What holds for every user.
+struct Common {
+    rate_cap: Option<RateKbps>,
+    upload: RateConfig,
+    download: RateConfig,
+}
+
+fn at_least_one<T: Default + PartialEq>(key: &str, given: Option<T>) -> Result<Option<T>, ConfigError> {
+    match given {
+        Some(none) if none == T::default() => Err(value(key, "must be at least 1")),
+        given => Ok(given),
+    }
+}
+
+pub(crate) fn value(key: &str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), reason: reason.into() }
 }
 
@@ -227,7 +293,7 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_user(name: &str, user: UserConfig) -> Result<User, ConfigError> {
+fn check_user(name: &str, user: UserConfig, common: &Common) -> Result<User, ConfigError> {
     let key = |key: &str| format!("users.{name}.{key}");
     let password = user
         .password_hash
@@ -254,18 +320,28 @@ fn check_user(name: &str, user: UserConfig) -> Result<User, ConfigError> {
             return Err(value(&key(name), "must be more than 0"));
         }
     }
+    at_least_one(&key("max_sessions"), user.max_sessions)?;
+    let rules = |table: &str, own: &RateConfig, all: &RateConfig| {
+        own.check(&key(table))?;
+        let default = RateConfig { target_default: user.rate_default, ..RateConfig::default() };
+        let merged = own.or(&default).or(all);
+        merged.check(&key(table))?;
+        Ok::<Rules, ConfigError>(merged.rules([user.rate_cap, common.rate_cap]))
+    };
     Ok(User {
         password,
         root,
         read: user.read.unwrap_or(true),
         write: user.write.unwrap_or(true),
+        max_sessions: user.max_sessions,
         rate_cap: user.rate_cap,
-        rate_default: user.rate_default,
+        upload: rules("upload", &user.upload, &common.upload)?,
+        download: rules("download", &user.download, &common.download)?,
     })
 }
 
 /// `NAME:PASSWORD`: a new user with every right, or another password for a configured one.
-fn add_given(users: &mut BTreeMap<String, User>, given: &Secret) -> Result<(), ConfigError> {
+fn add_given(users: &mut BTreeMap<String, User>, given: &Secret, common: &Common) -> Result<(), ConfigError> {
     let form = || ConfigError::User("write NAME:PASSWORD".into());
     let (name, password) = given.expose().split_once(':').ok_or_else(form)?;
     check_name(name).map_err(|reason| ConfigError::User(reason.into()))?;
@@ -273,14 +349,8 @@ fn add_given(users: &mut BTreeMap<String, User>, given: &Secret) -> Result<(), C
     match users.get_mut(name) {
         Some(user) => user.password = Some(hash),
         None => {
-            let user = User {
-                password: Some(hash),
-                root: UserRoot::Main,
-                read: true,
-                write: true,
-                rate_cap: None,
-                rate_default: None,
-            };
+            let user = check_user(name, UserConfig::default(), common)?;
+            let user = User { password: Some(hash), ..user };
             users.insert(name.to_owned(), user);
         }
     }
@@ -338,6 +408,14 @@ mod tests {
             ("data_port = 70000", "data_port"),
             ("certificate = '/x'", "key"),
             ("max_sessions = 0", "max_sessions"),
+            ("max_sessions_per_address = 0", "max_sessions_per_address"),
+            ("stall_seconds = 0", "stall_seconds"),
+            ("max_connections_per_session = 17", "max_connections_per_session"),
+            ("rate_cap = 0", "rate_cap"),
+            ("[upload]\ntarget_cap = 0", "upload.target_cap"),
+            ("[download]\ntarget_cpa = 1", "target_cpa"),
+            ("[users.ann]\nmax_sessions = 0", "users.ann.max_sessions"),
+            ("[users.ann.download]\npolicy_allowed = []", "users.ann.download.policy_allowed"),
         ] {
             let error = settings(text, &[]).unwrap_err();
             assert!(error.contains(key), "{text}: {error}");

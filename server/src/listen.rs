@@ -1,6 +1,6 @@
 //! Accepting TCP connections: one loop for all ports, with the limits that must sit before any protocol.
 
-use crate::limits::PerAddress;
+use godwit_transport::places::PerAddress;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;

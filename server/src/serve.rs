@@ -87,6 +87,11 @@ impl Bound {
         let authority: Arc<dyn Authority> = Arc::new(access);
         let options = ServerOptions {
             max_sessions: settings.max_sessions,
+            max_per_address: settings.max_sessions_per_address,
+            rate_cap: settings.rate_cap,
+            max_connections: settings.max_connections,
+            login_timeout: settings.login,
+            stall_timeout: settings.stall,
             drain_timeout: settings.drain,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..ServerOptions::default()

@@ -5,24 +5,29 @@ use crate::control::{Inbox, Outbox};
 use crate::failure::{close, disk, protocol};
 use crate::holders::{Holder, Holders};
 use crate::land::Policies;
+use crate::lines::Lines;
 use crate::meter::Meter;
 use crate::names::Suffixes;
-use crate::rate::Limits;
+use crate::rate::{Limits, Steer};
 use crate::receiver::Receiver;
 use crate::report::Reports;
 use crate::root::Root;
+use crate::rules::least;
 use crate::scan::Origin;
-use crate::sender::{Sender, least, narrow};
+use crate::sender::Sender;
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::wire::{Control, RateLocks, RemotePath, SessionHello, SessionRequest, SessionResult};
+use godwit_protocol::wire::{
+    Accepted, Control, MAX_CONNECTIONS, RateLocks, RemotePath, SessionHello, SessionRequest, SessionResult,
+};
 use godwit_protocol::worker::{Command, Failure, RateSettings, Report, Start, Stats};
 use godwit_protocol::{ErrorCode, RelPath};
 use quinn::Connection;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Statistics are reported this often.
 const STATS: Duration = Duration::from_millis(250);
@@ -51,12 +56,15 @@ pub async fn run(
         Direction::Receive => Some(Target::new(start)?),
     };
     let limits = Arc::new(Limits::new(start.rate));
-    let mut steering =
-        Steering { commands, limits: limits.clone(), granted: RateSettings::default(), wish: start.rate };
+    let wishes = Arc::new(Wishes::new(start.rate, limits.clone()));
+    let mut steering = Steering { commands, wishes: wishes.clone() };
+    let own = Arc::new(Limits::new(start.rate));
     let Connected { endpoint, connection, fingerprint } = tokio::select! {
-        connected = connect(&start.server, limits.clone()) => connected?,
+        connected = connect(&start.server, own.clone()) => connected?,
         stopped = steering.until_stopped(|_| {}) => return Err(stopped),
     };
+    let lines = Lines::new(connection.clone(), own, limits.clone());
+    let mut further = JoinSet::new();
     let meter = Arc::new(Meter::default());
     let files = Reports::to(reports.clone());
     let (send, recv) = match connection.open_bi().await {
@@ -68,9 +76,7 @@ pub async fn run(
     let outbox = writing.outbox().clone();
     let session = async {
         let login = tokio::time::timeout(LOGIN, login(start, &outbox, &mut inbox));
-        let (hello, granted) =
-            login.await.map_err(|_| Failure::new(ErrorCode::Stalled, "no answer to the login"))??;
-        Ok::<_, Failure>((hello, granted))
+        login.await.map_err(|_| Failure::new(ErrorCode::Stalled, "no answer to the login"))?
     };
     let outcome = tokio::select! {
         accepted = session => accepted,
@@ -78,18 +84,31 @@ pub async fn run(
     };
     let result = match outcome {
         Err(failure) => Err(failure),
-        Ok((hello, granted)) => {
+        Ok((hello, Accepted { rate: granted, locks, ticket, connections, .. })) => {
+            let more = start.sessions.min(connections).min(MAX_CONNECTIONS).saturating_sub(1);
+            for ticket in ticket.iter().cycle().take(more as usize) {
+                let (server, lines) = (start.server.clone(), lines.clone());
+                further.spawn(crate::join::further(server, fingerprint.clone(), ticket.clone(), lines));
+            }
             let session = Report::Session {
                 transport: "quic".into(),
                 fingerprint,
                 server_version: hello.version,
                 granted,
-                locks: RateLocks::default(),
+                locks,
             };
             let _ = reports.send(session).await;
-            steering.grant(granted);
+            wishes.grant(granted, Some(locks));
             let budget = crate::endpoint::widen(&connection, &limits);
-            let role = Role { start, target, connection: &connection, outbox: &outbox, meter: &meter, limits: &limits };
+            let role = Role {
+                start,
+                target,
+                connection: &connection,
+                lines: &lines,
+                outbox: &outbox,
+                meter: &meter,
+                wishes: &wishes,
+            };
             drive(role, &mut inbox, &files, &reports, &mut steering, budget).await
         }
     };
@@ -98,9 +117,15 @@ pub async fn run(
     }
     drop(inbox);
     writing.finish().await;
-    let stats = Watch::stats_of(&connection, &meter);
+    let mut stats = Watch::stats_of(&connection, &meter);
+    lines.complete(&mut stats);
     close(&connection, result.as_ref().err());
-    let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
+    lines.close_further(result.as_ref().err());
+    let farewell = async {
+        endpoint.wait_idle().await;
+        while further.join_next().await.is_some() {}
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
     let verdict = result.and_then(|result| files.verdict(&result));
     if verdict.is_err() {
         let _ = reports.send(Report::Stats(stats.clone())).await;
@@ -113,21 +138,25 @@ struct Role<'a> {
     start: &'a Start,
     target: Option<Target>,
     connection: &'a Connection,
+    lines: &'a Lines,
     outbox: &'a Outbox,
     meter: &'a Arc<Meter>,
-    limits: &'a Arc<Limits>,
+    wishes: &'a Arc<Wishes>,
 }
 
 impl Role<'_> {
     async fn run(self, inbox: &mut Inbox, files: &Reports, budget: u64) -> Result<SessionResult, Failure> {
         let start = self.start;
+        let wishes = self.wishes.clone();
+        let steer: Steer = Arc::new(move |granted| wishes.grant(granted, None));
         let Some(target) = self.target else {
             let sender = Sender {
                 connection: self.connection.clone(),
+                lines: self.lines.clone(),
                 outbox: self.outbox.clone(),
                 meter: self.meter.clone(),
-                limits: self.limits.clone(),
-                granted: None,
+                limits: self.wishes.limits.clone(),
+                steer,
                 reports: files.clone(),
             };
             return sender.run(inbox, Origin::Local(start.paths.clone())).await;
@@ -135,7 +164,7 @@ impl Role<'_> {
         let options = &start.options;
         let (heard, evict) = (self.connection.clone(), self.connection.clone());
         let receiver = Receiver {
-            connection: self.connection.clone(),
+            lines: self.lines.clone(),
             outbox: self.outbox.clone(),
             meter: self.meter.clone(),
             reports: files.clone(),
@@ -153,6 +182,9 @@ impl Role<'_> {
             }),
             allowed: target.allowed,
             budget,
+            // What this side wants is the server's to keep.
+            intake: Arc::new(Limits::new(RateSettings::default())),
+            steer,
         };
         receiver.run(inbox, target.root).await
     }
@@ -168,29 +200,30 @@ async fn drive(
     budget: u64,
 ) -> Result<SessionResult, Failure> {
     let (connection, meter, outbox) = (role.connection.clone(), role.meter.clone(), role.outbox.clone());
-    let download = role.target.is_some();
-    let limits = role.limits.clone();
+    let limits = role.wishes.limits.clone();
+    let lines = role.lines.clone();
     let running = role.run(inbox, files, budget);
     let (changed, mut changes) = mpsc::unbounded_channel();
     let steered = steering.until_stopped(move |settings| {
         let _ = changed.send(settings);
     });
-    tokio::pin!(running, steered);
+    let looking = lines.look_after();
+    tokio::pin!(running, steered, looking);
     let mut watch = Watch::new(connection.clone(), meter, STALL);
     let mut tick = tokio::time::interval(STATS);
     loop {
         tokio::select! {
             biased;
             result = &mut running => return result,
+            never = &mut looking => return never,
             stopped = &mut steered => return Err(stopped),
             Some(settings) = changes.recv() => {
-                if download {
-                    outbox.send(Control::SetRate(settings)).await;
-                }
+                outbox.send(Control::SetRate(settings)).await;
                 crate::endpoint::widen_send(&connection, &limits);
             }
             _ = tick.tick() => {
-                let stats = watch.look()?;
+                let mut stats = watch.look()?;
+                lines.complete(&mut stats);
                 // A caller that is slow to read misses some, not the session its speed.
                 let _ = reports.try_send(Report::Stats(stats));
             }
@@ -198,7 +231,7 @@ async fn drive(
     }
 }
 
-async fn login(start: &Start, outbox: &Outbox, inbox: &mut Inbox) -> Result<(SessionHello, RateSettings), Failure> {
+async fn login(start: &Start, outbox: &Outbox, inbox: &mut Inbox) -> Result<(SessionHello, Accepted), Failure> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     outbox.send(Control::Hello(SessionHello { product: "godwit".into(), version, features: Vec::new() })).await;
     let (user, credential) = (start.server.user.clone(), start.server.credential.clone());
@@ -211,7 +244,7 @@ async fn login(start: &Start, outbox: &Outbox, inbox: &mut Inbox) -> Result<(Ses
             Control::Accepted(accepted) => {
                 let hello = hello.ok_or_else(|| protocol("no hello"))?;
                 tracing::info!(session = accepted.session_id, version = hello.version, "accepted");
-                return Ok((hello, accepted.rate));
+                return Ok((hello, accepted));
             }
             Control::Alive | Control::Unknown => {}
             _ => return Err(protocol("a frame out of turn")),
@@ -281,29 +314,70 @@ fn allowed(start: &Start) -> Result<Option<Vec<RelPath>>, Failure> {
     Ok(Some(allowed))
 }
 
+/// What the caller wishes and what the server grants; the session obeys both.
+struct Wishes {
+    limits: Arc<Limits>,
+    state: Mutex<Terms>,
+}
+
+#[derive(Clone, Copy)]
+struct Terms {
+    wish: RateSettings,
+    granted: Option<RateSettings>,
+    locks: RateLocks,
+}
+
+impl Wishes {
+    fn new(wish: RateSettings, limits: Arc<Limits>) -> Self {
+        Self { limits, state: Mutex::new(Terms { wish, granted: None, locks: RateLocks::default() }) }
+    }
+
+    fn wish(&self, wish: RateSettings) {
+        self.change(|terms| terms.wish = wish);
+    }
+
+    /// The server's answer to the last wish that it read, or its share of what many sessions have in common.
+    fn grant(&self, granted: RateSettings, locks: Option<RateLocks>) {
+        self.change(|terms| {
+            terms.granted = Some(granted);
+            terms.locks = locks.unwrap_or(terms.locks);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Terms)) {
+        let mut terms = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut terms);
+        self.limits.set(terms.in_force());
+    }
+}
+
+impl Terms {
+    /// A wish for less holds at once, one for more when the server has agreed.
+    fn in_force(&self) -> RateSettings {
+        let Some(granted) = self.granted else { return self.wish };
+        let either = |locked: bool, wish, granted| if locked { granted } else { least(wish, granted) };
+        RateSettings {
+            policy: granted.policy,
+            target: either(self.locks.target, self.wish.target, granted.target),
+            minimum: granted.minimum,
+            cap: least(self.wish.cap, granted.cap),
+        }
+    }
+}
+
 /// The caller's hand on the session.
 struct Steering {
     commands: mpsc::Receiver<Command>,
-    limits: Arc<Limits>,
-    granted: RateSettings,
-    wish: RateSettings,
+    wishes: Arc<Wishes>,
 }
 
 impl Steering {
-    /// The server's limits are known; they hold for an upload too.
-    fn grant(&mut self, granted: RateSettings) {
-        self.granted = granted;
-        let target = least(self.wish.target, granted.target);
-        self.limits.set(RateSettings { target, ..narrow(self.wish, granted) });
-    }
-
     /// Obeys until told to stop. Cancelling loses no command.
     async fn until_stopped(&mut self, changed: impl Fn(RateSettings)) -> Failure {
         loop {
             match self.commands.recv().await {
                 Some(Command::SetRate(settings)) => {
-                    self.wish = settings;
-                    self.limits.set(narrow(settings, self.granted));
+                    self.wishes.wish(settings);
                     changed(settings);
                 }
                 Some(Command::Start(_)) => {}

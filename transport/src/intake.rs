@@ -2,42 +2,58 @@
 
 use crate::failure::{from_connection, protocol};
 use crate::land::Landing;
+use crate::lines::{Line, Lines};
 use crate::meter::add;
+use crate::rate::Pace;
 use crate::state::Place;
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{HASH, MAX_SEGMENT, MAX_SEGMENT_UNITS, SEGMENT_HEAD, SegmentHead, UNIT};
 use godwit_protocol::worker::Failure;
-use quinn::{Connection, ReadError, RecvStream};
+use quinn::{ReadError, RecvStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Segments that are verified and written at once.
 const WRITERS: usize = 8;
+/// Data streams that a sender may give up in one session.
+const MOST_RESETS: u32 = 1_024;
 /// Longest data stream there can be.
 const MOST: u64 = SEGMENT_HEAD as u64 + MAX_SEGMENT + (MAX_SEGMENT_UNITS * HASH) as u64;
 
-/// Accepts data streams until the session ends. `budget` is the content that may be in hand, in bytes.
-pub(crate) async fn run(connection: Connection, landing: Arc<Landing>, budget: u64) -> Result<(), Failure> {
+/// Accepts data streams until the session ends. `budget` is the content that may be in hand, in bytes; `throttle` says how
+/// fast it is taken.
+pub(crate) async fn run(lines: Lines, landing: Arc<Landing>, budget: u64, throttle: Pace) -> Result<(), Failure> {
     let intake = Arc::new(Intake {
         landing,
+        throttle,
+        resets: AtomicU32::new(0),
         budget: Semaphore::new((budget.max(2 * MAX_SEGMENT) / UNIT) as usize),
         writers: Semaphore::new(WRITERS),
     });
-    let mut streams = JoinSet::new();
+    let mut came = lines.came();
+    let mut taken = 0;
+    let mut taking = JoinSet::new();
     loop {
-        tokio::select! {
-            stream = connection.accept_uni() => match stream {
-                Ok(stream) => drop(streams.spawn(intake.clone().stream(stream))),
-                Err(e) => return Err(from_connection(&e)),
-            },
-            Some(ended) = streams.join_next() => match ended {
-                Ok(result) => result?,
-                Err(e) if e.is_panic() => return Err(Failure::new(ErrorCode::Internal, "a receiving task broke")),
-                Err(_) => {}
-            },
+        for line in lines.all().into_iter().skip(taken) {
+            taken += 1;
+            taking.spawn(intake.clone().line(line));
         }
+        tokio::select! {
+            _ = came.changed() => {}
+            Some(ended) = taking.join_next() => outcome(ended)?,
+        }
+    }
+}
+
+/// What a task of ours ended with; a task that was stopped ended well.
+fn outcome(ended: Result<Result<(), Failure>, JoinError>) -> Result<(), Failure> {
+    match ended {
+        Ok(result) => result,
+        Err(e) if e.is_panic() => Err(Failure::new(ErrorCode::Internal, "a receiving task broke")),
+        Err(_) => Ok(()),
     }
 }
 
@@ -46,10 +62,37 @@ struct Intake {
     /// In units. A stream of our own sender needs one.
     budget: Semaphore,
     writers: Semaphore,
+    throttle: Pace,
+    /// Streams that were given up.
+    resets: AtomicU32,
 }
 
 impl Intake {
-    async fn stream(self: Arc<Self>, mut stream: RecvStream) -> Result<(), Failure> {
+    /// Accepts from one connection until it ends. The end of a further one is no failure.
+    async fn line(self: Arc<Self>, line: Arc<Line>) -> Result<(), Failure> {
+        let mut streams = JoinSet::new();
+        let is_first = line.number == 0;
+        let end = loop {
+            tokio::select! {
+                stream = line.connection.accept_uni() => match stream {
+                    Ok(stream) => drop(streams.spawn(self.clone().stream(stream, is_first))),
+                    Err(e) => break e,
+                },
+                Some(ended) = streams.join_next() => outcome(ended)?,
+            }
+        };
+        if is_first {
+            return Err(from_connection(&end));
+        }
+        // What came before the end is taken.
+        while let Some(ended) = streams.join_next().await {
+            outcome(ended)?;
+        }
+        line.is_drained();
+        Ok(())
+    }
+
+    async fn stream(self: Arc<Self>, mut stream: RecvStream, is_first: bool) -> Result<(), Failure> {
         let closed = || Failure::new(ErrorCode::Internal, "the session is over");
         let mut permit = self.budget.acquire().await.map_err(|_| closed())?;
         let mut gather = Gather::default();
@@ -57,12 +100,18 @@ impl Intake {
             let chunk = match stream.read_chunk(usize::MAX, false).await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                Err(ReadError::ConnectionLost(e)) => return Err(from_connection(&e)),
-                // Given up by the sender; why, the control stream tells.
-                Err(_) => return Ok(()),
+                Err(ReadError::ConnectionLost(e)) if is_first => return Err(from_connection(&e)),
+                // The sender tells what went down with it.
+                Err(ReadError::ConnectionLost(_)) => return Ok(()),
+                // Given up by the sender; why, the control stream tells. Few are: opening and resetting costs the sender
+                // nothing and us something.
+                Err(_) if self.resets.fetch_add(1, Ordering::Relaxed) < MOST_RESETS => return Ok(()),
+                Err(_) => return Err(protocol("too many data streams were given up")),
             };
             self.landing.meter.hear();
             add(&self.landing.meter.bytes_received, chunk.bytes.len() as u64);
+            // What is not read is not credited, so the sender cannot send more.
+            self.throttle.wait(chunk.bytes.len() as u64).await;
             if let Some(head) = gather.take(chunk.offset, chunk.bytes)? {
                 let units = head.length.div_ceil(UNIT) as u32;
                 if units > 1 {

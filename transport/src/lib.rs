@@ -6,6 +6,7 @@
 //!
 //! **Must not know:** browsers, pages, queues, retries, users' preferences, how a server keeps its users.
 
+mod allot;
 mod blame;
 mod book;
 pub mod client;
@@ -22,23 +23,29 @@ mod heard;
 mod holders;
 pub mod identity;
 mod intake;
+mod join;
 pub mod journal;
 mod land;
+mod lines;
 mod meter;
 mod names;
 mod partial;
+pub mod places;
 mod plan;
 mod ranges;
 pub mod rate;
+mod ration;
 mod read;
 mod receiver;
 mod report;
 pub mod root;
+pub mod rules;
 mod scan;
 mod segment;
 mod sender;
 mod serve;
 pub mod server;
+mod sessions;
 mod state;
 mod watch;
 

@@ -1,21 +1,22 @@
 //! The receiver: plans what arrives of the manifest, asks for what it lacks, and tells what became of each entry.
 
 use crate::control::{Inbox, Outbox};
-use crate::failure::{protocol, tame};
+use crate::failure::{close, protocol, tame};
 use crate::holders::{Holder, Holders};
 use crate::land::{Ended, Event, Landing, Policies};
+use crate::lines::{Line, Lines};
 use crate::meter::{Meter, add};
 use crate::names::{Names, Suffixes};
 use crate::plan::{Planner, Task};
+use crate::rate::{Limits, Pace, Steer};
 use crate::report::Reports;
 use crate::root::Root;
 use crate::state::FileState;
 use godwit_protocol::wire::{
-    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, SessionResult,
+    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_SEGMENT, SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use godwit_protocol::{ErrorCode, RelPath};
-use quinn::Connection;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -34,7 +35,7 @@ const SPANS: usize = 4_096;
 
 /// What a receiver needs.
 pub(crate) struct Receiver {
-    pub(crate) connection: Connection,
+    pub(crate) lines: Lines,
     pub(crate) outbox: Outbox,
     pub(crate) meter: Arc<Meter>,
     pub(crate) reports: Reports,
@@ -46,6 +47,10 @@ pub(crate) struct Receiver {
     pub(crate) allowed: Option<Vec<RelPath>>,
     /// Content that may be in hand, bytes.
     pub(crate) budget: u64,
+    /// How fast content is taken in; the sender is held to it by flow control, whether it knows or not.
+    pub(crate) intake: Arc<Limits>,
+    /// Takes new limits from the other side.
+    pub(crate) steer: Steer,
 }
 
 struct Session {
@@ -81,7 +86,8 @@ impl Receiver {
             table: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(crate::intake::run(self.connection, landing.clone(), self.budget));
+        let throttle = Pace::new(self.intake);
+        tasks.spawn(crate::intake::run(self.lines.clone(), landing.clone(), self.budget, throttle));
         tasks.spawn(crate::group::run(landing.clone(), completed));
         let (manifest, entries) = mpsc::unbounded_channel();
         tasks.spawn(planner(landing.clone(), self.allowed, entries));
@@ -116,6 +122,11 @@ impl Receiver {
                         let landing = landing.clone();
                         fetching.spawn_blocking(move || landing.compared(&state, same));
                     },
+                    Control::SetRate(settings) => (self.steer)(settings),
+                    Control::Lost { connection, spans } => {
+                        let again = landing.clone().ask_again(self.lines.get(connection), connection, spans)?;
+                        fetching.spawn(again);
+                    }
                     frame => session.frame(frame).await?,
                 },
                 Some(event) = happened.recv() => {
@@ -301,6 +312,31 @@ impl Session {
 }
 
 impl Landing {
+    /// A further connection has ended, and these spans may have gone down with it.
+    fn ask_again(
+        self: Arc<Self>,
+        line: Option<Arc<Line>>,
+        number: u32,
+        spans: Vec<(u64, u64)>,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, Failure> {
+        let fits = |(start, end): &(u64, u64)| start < end && end - start <= MAX_SEGMENT;
+        if number == 0 || spans.len() > MAX_ENTRIES || !spans.iter().all(fits) {
+            return Err(protocol("an impossible loss"));
+        }
+        Ok(async move {
+            // Without one it never came to be on this side, and nothing can have come over it.
+            if let Some(line) = line {
+                close(&line.connection, None);
+                line.drained().await;
+            }
+            let missing = self.table().missing(&spans);
+            tracing::debug!(number, spans = missing.len(), "asked again");
+            if !missing.is_empty() {
+                let _ = self.events.send(Event::Ask(missing));
+            }
+        })
+    }
+
     /// The sender's answer about a file that is there.
     fn compared(&self, state: &Arc<FileState>, same: bool) {
         if !same {

@@ -3,18 +3,19 @@
 use crate::book::{Book, Slot};
 use crate::control::{Inbox, Outbox};
 use crate::failure::{lost, protocol, tame};
+use crate::lines::{Lines, Turn};
 use crate::meter::{Meter, add};
-use crate::rate::{Limits, Pace};
+use crate::rate::{Limits, Pace, Steer};
 use crate::read::{Reader, Run};
 use crate::report::Reports;
 use crate::scan::{Origin, Scanned, Scanner};
 use bytes::Bytes;
+use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
     Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, SegmentHead, SessionResult,
 };
-use godwit_protocol::worker::{Failure, FileOutcome, FileReport, RateSettings};
-use godwit_protocol::{ErrorCode, RateKbps};
-use quinn::{Connection, SendStream, VarInt};
+use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
+use quinn::Connection;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,22 +36,25 @@ const ALIVE: Duration = Duration::from_secs(5);
 /// What a sender needs.
 pub(crate) struct Sender {
     pub(crate) connection: Connection,
+    pub(crate) lines: Lines,
     pub(crate) outbox: Outbox,
     pub(crate) meter: Arc<Meter>,
     pub(crate) limits: Arc<Limits>,
-    /// On a server: limits that the client cannot lift.
-    pub(crate) granted: Option<RateSettings>,
+    /// Takes new limits from the other side.
+    pub(crate) steer: Steer,
     pub(crate) reports: Reports,
 }
 
 struct Shared {
     connection: Connection,
+    lines: Lines,
     outbox: Outbox,
     meter: Arc<Meter>,
     book: Mutex<Book>,
     reader: Reader,
     pace: Pace,
-    baton: tokio::sync::Mutex<()>,
+    /// Spans that went down with a further connection and count as sent.
+    lost: Mutex<Vec<(u64, u64)>>,
     /// More is wanted.
     work: Notify,
     /// Entries have ended.
@@ -63,12 +67,13 @@ impl Sender {
         let scanner = Scanner::new(origin);
         let shared = Arc::new(Shared {
             connection: self.connection,
+            lines: self.lines,
             outbox: self.outbox,
             meter: self.meter,
             book: Mutex::default(),
             reader: Reader::new(scanner.root()),
             pace: Pace::new(self.limits.clone()),
-            baton: tokio::sync::Mutex::new(()),
+            lost: Mutex::default(),
             work: Notify::new(),
             room: Notify::new(),
         });
@@ -77,6 +82,7 @@ impl Sender {
         for _ in 0..STREAMS {
             tasks.spawn(shared.clone().serve());
         }
+        let mut losses = shared.lines.losses();
         let comparisons = Arc::new(Semaphore::new(COMPARISONS));
         let mut alive = tokio::time::interval(ALIVE);
         let mut worked = 0;
@@ -87,6 +93,7 @@ impl Sender {
                         let mut book = shared.book();
                         for span in spans {
                             book.want(span).map_err(|e| protocol(&e.to_string()))?;
+                            shared.uncount(span);
                         }
                         drop(book);
                         shared.work.notify_waiters();
@@ -109,10 +116,8 @@ impl Sender {
                         shared.meter.bytes_written.store(written, Ordering::Relaxed);
                     }
                     Control::SetRate(settings) => {
-                        if let Some(granted) = self.granted {
-                            self.limits.set(narrow(settings, granted));
-                            crate::endpoint::widen_send(&shared.connection, &self.limits);
-                        }
+                        (self.steer)(settings);
+                        crate::endpoint::widen_send(&shared.connection, &self.limits);
                     }
                     Control::Result(result) => {
                         shared.outbox.send(Control::Bye).await;
@@ -121,6 +126,13 @@ impl Sender {
                     Control::WantEnd | Control::Alive | Control::Unknown => {}
                     _ => return Err(protocol("a receiver does not send such a frame")),
                 },
+                Some(loss) = losses.recv() => {
+                    shared.lost.lock().unwrap_or_else(PoisonError::into_inner).extend(&loss.counted);
+                    let connection = loss.connection;
+                    for spans in loss.spans.chunks(MAX_ENTRIES) {
+                        shared.outbox.send(Control::Lost { connection, spans: spans.to_vec() }).await;
+                    }
+                }
                 Some(task) = tasks.join_next() => match task {
                     Ok(result) => result?,
                     Err(e) if e.is_panic() => return Err(Failure::new(ErrorCode::Internal, "a sending task broke")),
@@ -133,31 +145,6 @@ impl Sender {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Wishes of a client, held under the cap that the server granted.
-pub(crate) fn narrow(wish: RateSettings, granted: RateSettings) -> RateSettings {
-    RateSettings { cap: least(wish.cap, granted.cap), ..wish }
-}
-
-/// The lower of two limits.
-pub(crate) fn least(a: Option<RateKbps>, b: Option<RateKbps>) -> Option<RateKbps> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// A data stream that is sent whole or given up: quinn would finish one that is dropped, and the receiver would take
-/// the cut for a fault.
-struct Whole(SendStream, bool);
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if !self.1 {
-            let _ = self.0.reset(VarInt::from_u32(0));
         }
     }
 }
@@ -282,10 +269,14 @@ impl Shared {
             self.meter.worked();
             for run in runs {
                 let bytes = run.content.len() as u64;
-                if self.send(run).await.is_err() {
-                    return Err(lost(&self.connection).await);
+                let turn = self.lines.turn().await;
+                let is_first = turn.is_first();
+                match self.send(turn, run).await {
+                    Ok(()) => add(&self.meter.bytes_transferred, bytes),
+                    Err(_) if is_first => return Err(lost(&self.connection).await),
+                    // Its loss is told, and the receiver asks again.
+                    Err(error) => tracing::debug!(%error, "a segment went down with its connection"),
                 }
-                add(&self.meter.bytes_transferred, bytes);
                 self.meter.worked();
             }
             for (slot, failure) in failures {
@@ -294,24 +285,37 @@ impl Shared {
         }
     }
 
-    async fn send(&self, run: Run) -> Result<(), quinn::WriteError> {
-        // Segments are handed over one after the other, so that units become whole early: a cut costs little, and the
-        // receiver holds few halves. quinn keeps many streams under way all the same, as it buffers far more than one.
-        let _baton = self.baton.lock().await;
-        let mut stream = Whole(self.connection.open_uni().await?, false);
+    async fn send(&self, turn: Turn, run: Run) -> Result<(), quinn::WriteError> {
         let head = SegmentHead { offset: run.offset, length: run.content.len() as u64 };
-        stream.0.write_all(&head.encode()).await?;
+        let mut segment = turn.open(head.offset, head.length).await?;
+        segment.stream.write_all(&head.encode()).await?;
         for mut part in [run.content, run.trailer] {
             while !part.is_empty() {
                 let len = self.pace.slice().min(part.len() as u64);
                 self.pace.wait(len).await;
                 let slice: Bytes = part.split_to(len as usize);
-                stream.0.write_chunk(slice).await?;
+                segment.stream.write_chunk(slice).await?;
             }
         }
-        let _ = stream.0.finish();
-        stream.1 = true;
+        segment.finish();
         Ok(())
+    }
+
+    /// What is sent a second time counts once.
+    fn uncount(&self, (start, end): (u64, u64)) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.is_empty() {
+            return;
+        }
+        for (from, to) in std::mem::take(&mut *lost) {
+            let (a, b) = (from.max(start), to.min(end));
+            if a >= b {
+                lost.push((from, to));
+                continue;
+            }
+            self.meter.bytes_transferred.fetch_sub(b - a, Ordering::Relaxed);
+            lost.extend([(from, a), (b, to)].into_iter().filter(|(from, to)| from < to));
+        }
     }
 
     async fn unreadable(&self, slot: &Slot, failure: Failure) {

@@ -3,67 +3,34 @@
 use crate::control::{Inbox, Outbox};
 use crate::failure::{close, disk, protocol};
 use crate::holders::Holder;
+use crate::join::{Joining, take_in};
 use crate::land::Policies;
+use crate::lines::Lines;
 use crate::meter::Meter;
 use crate::names::Suffixes;
-use crate::rate::Limits;
+use crate::places::Place;
+use crate::rate::{Limits, Steer};
+use crate::ration::Ration;
 use crate::receiver::Receiver;
 use crate::report::Reports;
 use crate::root::Root;
 use crate::scan::Origin;
 use crate::sender::Sender;
 use crate::server::{Account, Permission, Shared};
+use crate::sessions::Tickets;
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::wire::{Accepted, Control, RateLocks, SessionHello, SessionRequest, SessionResult};
-use godwit_protocol::worker::Failure;
-use godwit_protocol::{ErrorCode, RelPath};
+use godwit_protocol::wire::{Accepted, Control, MAX_CONNECTIONS, SessionHello, SessionRequest, SessionResult};
+use godwit_protocol::worker::{Failure, RateSettings};
+use godwit_protocol::{ErrorCode, RelPath, Secret};
 use quinn::{Connecting, Connection};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
 
 /// The client closes after the last word; one that does not is not waited for longer.
 const CLIENT_CLOSES: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Sessions that are let in, so that a later attempt can take the place of an earlier one.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<Vec<Known>>);
-
-struct Known {
-    account: String,
-    transfer: String,
-    attempt: u32,
-    connection: Connection,
-}
-
-impl Sessions {
-    /// Notes a session and ends those of earlier attempts of the same transfer.
-    fn enter(&self, account: &str, request: &SessionRequest, connection: &Connection) {
-        let mut known = self.lock();
-        for old in known.iter() {
-            if old.account == account && old.transfer == request.transfer_id && old.attempt < request.attempt {
-                tracing::info!(transfer = old.transfer, attempt = old.attempt, "gives way to a later attempt");
-                close(&old.connection, Some(&Failure::new(ErrorCode::PeerAborted, "a later attempt took over")));
-            }
-        }
-        known.push(Known {
-            account: account.to_owned(),
-            transfer: request.transfer_id.clone(),
-            attempt: request.attempt,
-            connection: connection.clone(),
-        });
-    }
-
-    fn leave(&self, connection: &Connection) {
-        self.lock().retain(|known| known.connection.stable_id() != connection.stable_id());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Runs a session from the first packet to the last.
 pub(crate) async fn serve(
@@ -71,6 +38,7 @@ pub(crate) async fn serve(
     connecting: Connecting,
     limits: Arc<Limits>,
     mut aborted: watch::Receiver<bool>,
+    _place: Place,
 ) {
     let login_timeout = shared.options.login_timeout;
     let connection = match tokio::time::timeout(login_timeout, connecting).await {
@@ -85,26 +53,47 @@ pub(crate) async fn serve(
     let mut inbox = Inbox::new(connection.clone(), recv, meter.clone());
     let writing = Outbox::start(send);
     let outbox = writing.outbox().clone();
+    let mut further = None;
     let login = tokio::time::timeout(login_timeout, login(&shared, &connection, &outbox, &mut inbox));
     let outcome = match login.await {
         Err(_) => Err(Failure::new(ErrorCode::Stalled, "the login took too long")),
         Ok(Err(failure)) => Err(failure),
-        Ok(Ok((account, permission))) => {
-            limits.set(permission.rate);
-            shared.sessions.enter(account.name(), &permission.request, &connection);
-            let role = Role { shared: &shared, connection: &connection, outbox: &outbox, meter: &meter, limits };
+        Ok(Ok(Caller::Further(ticket))) => match join(&shared, &connection, limits, &ticket).await {
+            Ok(number) => {
+                outbox.send(Control::Joined { connection: number }).await;
+                // It is the session's now; the control stream stays open as long as the connection.
+                connection.closed().await;
+                return;
+            }
+            Err(failure) => Err(failure),
+        },
+        Ok(Ok(Caller::Session(account, permission))) => {
+            let own = limits;
+            let limits = Arc::new(Limits::new(permission.request.rate));
+            let lines = Lines::new(connection.clone(), own, limits.clone());
+            let role = Role {
+                shared: &shared,
+                connection: &connection,
+                lines: lines.clone(),
+                outbox: &outbox,
+                meter: &meter,
+                limits,
+            };
             let outcome = tokio::select! {
-                outcome = role.run(permission, &mut inbox) => outcome,
+                outcome = role.run(account.as_ref(), *permission, &mut inbox) => outcome,
                 failure = stalled(&shared, &connection, &meter) => Err(failure),
                 _ = aborted.wait_for(|abort| *abort) => {
                     Err(Failure::new(ErrorCode::PeerAborted, "the server is shutting down"))
                 }
             };
-            shared.sessions.leave(&connection);
+            further = Some(lines);
             outcome
         }
     };
-    let stats = Watch::stats_of(&connection, &meter);
+    let mut stats = Watch::stats_of(&connection, &meter);
+    if let Some(lines) = &further {
+        lines.complete(&mut stats);
+    }
     match &outcome {
         Ok(result) => tracing::info!(?result, wire = stats.bytes_on_wire, "session complete"),
         Err(failure) => {
@@ -118,6 +107,25 @@ pub(crate) async fn serve(
         let _ = tokio::time::timeout(CLIENT_CLOSES, connection.closed()).await;
     }
     close(&connection, outcome.as_ref().err());
+    if let Some(lines) = further {
+        lines.close_further(outcome.as_ref().err());
+    }
+}
+
+/// Who connects.
+enum Caller {
+    Session(Arc<dyn Account>, Box<Permission>),
+    /// A further connection of a session, with its ticket.
+    Further(Secret),
+}
+
+/// Gives a connection to its session. Its number there.
+async fn join(shared: &Shared, connection: &Connection, limits: Arc<Limits>, ticket: &Secret) -> Result<u32, Failure> {
+    let session = shared.sessions.find(ticket, Instant::now())?;
+    let (answer, number) = oneshot::channel();
+    let over = || Failure::new(ErrorCode::PeerAborted, "the session is over");
+    session.send(Joining { connection: connection.clone(), limits, answer }).await.map_err(|_| over())?;
+    number.await.map_err(|_| over())
 }
 
 async fn stalled(shared: &Shared, connection: &Connection, meter: &Arc<Meter>) -> Failure {
@@ -135,15 +143,17 @@ async fn login(
     connection: &Connection,
     outbox: &Outbox,
     inbox: &mut Inbox,
-) -> Result<(Arc<dyn Account>, Permission), Failure> {
+) -> Result<Caller, Failure> {
     let version = shared.options.version.clone();
     outbox.send(Control::Hello(SessionHello { product: "godwit".into(), version, features: Vec::new() })).await;
     match inbox.next().await? {
         Control::Hello(hello) if hello.product == "godwit" => {}
         _ => return Err(protocol("no hello")),
     }
-    let Control::Authenticate { user, credential } = inbox.next().await? else {
-        return Err(protocol("no authentication"));
+    let (user, credential) = match inbox.next().await? {
+        Control::Authenticate { user, credential } => (user, credential),
+        Control::Join { ticket } => return Ok(Caller::Further(ticket)),
+        _ => return Err(protocol("no authentication")),
     };
     let peer = connection.remote_address();
     let account = shared.authority.authenticate(peer, &user, &credential).await?;
@@ -154,39 +164,78 @@ async fn login(
     };
     tracing::info!(%peer, account = account.name(), transfer = request.transfer_id, direction = ?request.direction, "session");
     let permission = account.authorize(request).await?;
-    let session_id = format!("{:016x}", getrandom::u64().unwrap_or_default());
-    outbox
-        .send(Control::Accepted(Accepted {
-            session_id,
-            rate: permission.rate,
-            locks: RateLocks::default(),
-            ticket: None,
-            connections: 1,
-        }))
-        .await;
-    Ok((account, permission))
+    Ok(Caller::Session(account, Box::new(permission)))
+}
+
+/// Tells the client what limits are in force whenever that changes; never returns.
+async fn tell<T>(outbox: &Outbox, mut in_force: watch::Receiver<RateSettings>) -> T {
+    while in_force.changed().await.is_ok() {
+        let now = *in_force.borrow_and_update();
+        outbox.send(Control::SetRate(now)).await;
+    }
+    std::future::pending().await
 }
 
 struct Role<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     connection: &'a Connection,
+    lines: Lines,
     outbox: &'a Outbox,
     meter: &'a Arc<Meter>,
     limits: Arc<Limits>,
 }
 
 impl Role<'_> {
-    async fn run(self, permission: Permission, inbox: &mut Inbox) -> Result<SessionResult, Failure> {
-        let Permission { root, request, rate } = permission;
+    /// Lets the session in, counts it and runs it.
+    async fn run(
+        self,
+        account: &dyn Account,
+        permission: Permission,
+        inbox: &mut Inbox,
+    ) -> Result<SessionResult, Failure> {
+        let Permission { root, request, rules, rate_cap, max_sessions } = permission;
+        let Self { shared, connection, .. } = self;
+        let entry = shared.sessions.enter(account.name(), max_sessions, &request, connection)?;
+        let locks = rules.locks;
+        let ration = Arc::new(Ration::new(rules, request.rate, self.limits.clone()));
+        let wire = self.lines.clone();
+        let wire = move || wire.wire();
+        let _share = shared.allotment.enter(account.name(), request.direction, rate_cap, &ration, wire);
+        let mut in_force = ration.in_force();
+        let rate = *in_force.borrow_and_update();
+        let session_id = format!("{:016x}", getrandom::u64().unwrap_or_default());
+        let connections = shared.options.max_connections.clamp(1, MAX_CONNECTIONS);
+        let Tickets { ticket, joins } = entry.tickets(connections - 1);
+        let accepted = Accepted { session_id, rate, locks, ticket, connections };
+        self.outbox.send(Control::Accepted(accepted)).await;
+        let (outbox, lines) = (self.outbox.clone(), self.lines.clone());
+        tokio::select! {
+            never = take_in(&lines, joins) => never,
+            never = lines.look_after() => never,
+            result = self.transfer(root, request, ration, inbox) => result,
+            never = tell(&outbox, in_force) => never,
+        }
+    }
+
+    async fn transfer(
+        self,
+        root: Root,
+        request: SessionRequest,
+        ration: Arc<Ration>,
+        inbox: &mut Inbox,
+    ) -> Result<SessionResult, Failure> {
         let budget = crate::endpoint::widen(self.connection, &self.limits);
+        let intake = ration.intake().clone();
+        let steer: Steer = Arc::new(move |wish| ration.wish(wish));
         match request.direction {
             Direction::Receive => {
                 let sender = Sender {
                     connection: self.connection.clone(),
+                    lines: self.lines,
                     outbox: self.outbox.clone(),
                     meter: self.meter.clone(),
                     limits: self.limits,
-                    granted: Some(rate),
+                    steer,
                     reports: Reports::default(),
                 };
                 sender.run(inbox, Origin::Beneath(root, request.paths)).await
@@ -196,7 +245,7 @@ impl Role<'_> {
                 let (heard, evict) = (self.connection.clone(), self.connection.clone());
                 let took = Failure::new(ErrorCode::PeerAborted, "another session took the file over");
                 let receiver = Receiver {
-                    connection: self.connection.clone(),
+                    lines: self.lines,
                     outbox: self.outbox.clone(),
                     meter: self.meter.clone(),
                     reports: Reports::default(),
@@ -214,6 +263,8 @@ impl Role<'_> {
                     }),
                     allowed: None,
                     budget,
+                    intake,
+                    steer,
                 };
                 receiver.run(inbox, root).await
             }

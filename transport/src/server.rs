@@ -2,13 +2,18 @@
 //! session. It knows nothing of how users, tokens and limits are kept.
 
 use crate::TransportError;
+use crate::allot::{Allotment, ROUND};
 use crate::endpoint::{endpoint, transport};
 use crate::holders::Holders;
 use crate::identity::server_tls;
+use crate::places::PerAddress;
 use crate::rate::Limits;
 use crate::root::Root;
-use crate::serve::{Sessions, serve};
+use crate::rules::Rules;
+use crate::serve::serve;
+use crate::sessions::Sessions;
 use async_trait::async_trait;
+use godwit_protocol::RateKbps;
 use godwit_protocol::wire::SessionRequest;
 use godwit_protocol::worker::{Credential, Failure, RateSettings};
 use quinn::crypto::rustls::QuicServerConfig;
@@ -21,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// For the farewells after the drain.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -52,8 +58,12 @@ pub struct Permission {
     pub root: Root,
     /// The request as narrowed: paths, folder, policies.
     pub request: SessionRequest,
-    /// Limits after caps and locks.
-    pub rate: RateSettings,
+    /// Caps, defaults and locks for this session.
+    pub rules: Rules,
+    /// All sessions of the account together are no faster than this in the direction of this one.
+    pub rate_cap: Option<RateKbps>,
+    /// Sessions the account may have at once; absent: as many as the server.
+    pub max_sessions: Option<usize>,
 }
 
 /// Tunables of a data server.
@@ -61,6 +71,12 @@ pub struct Permission {
 pub struct ServerOptions {
     /// Sessions at once; more are refused at the handshake. Default 256. Each costs at most about 128 MiB of buffers.
     pub max_sessions: usize,
+    /// Of these (further connections of a session count too), from one address (see [`network`](crate::places::network)). Default 64.
+    pub max_per_address: usize,
+    /// All sessions together are no faster than this, in each direction by itself. Default: no limit.
+    pub rate_cap: Option<RateKbps>,
+    /// Connections of one session, with the first. Default 8. Each may hold its own buffers.
+    pub max_connections: u32,
     /// Time a client has from the first packet to its request. Default 15 s. Shorter hurts clients on bad lines,
     /// longer lets strangers hold connections.
     pub login_timeout: Duration,
@@ -79,6 +95,9 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             max_sessions: 256,
+            max_per_address: 64,
+            rate_cap: None,
+            max_connections: 8,
             login_timeout: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(60),
@@ -94,6 +113,7 @@ pub struct DataServer {
     local: SocketAddr,
     crypto: Arc<dyn crypto::ServerConfig>,
     shared: Arc<Shared>,
+    places: PerAddress,
 }
 
 /// What all sessions of a server share.
@@ -101,7 +121,8 @@ pub(crate) struct Shared {
     pub(crate) authority: Arc<dyn Authority>,
     pub(crate) options: ServerOptions,
     pub(crate) holders: Arc<Holders>,
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) allotment: Arc<Allotment>,
 }
 
 impl DataServer {
@@ -121,8 +142,11 @@ impl DataServer {
         let endpoint = endpoint(addr, config_for_restarts, Some(config))
             .map_err(|source| TransportError::Bind { address: addr, source })?;
         let local = endpoint.local_addr()?;
-        let shared = Arc::new(Shared { authority, options, holders: Arc::default(), sessions: Sessions::default() });
-        Ok(Self { endpoint, local, crypto, shared })
+        let allotment = Arc::new(Allotment::new(options.rate_cap));
+        let (holders, sessions) = (Arc::default(), Arc::default());
+        let places = PerAddress::new(options.max_sessions, options.max_per_address);
+        let shared = Arc::new(Shared { authority, options, holders, sessions, allotment });
+        Ok(Self { endpoint, local, crypto, shared, places })
     }
 
     /// The address in use, with the real port.
@@ -136,8 +160,11 @@ impl DataServer {
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let (abort, aborted) = watch::channel(false);
         let mut sessions = JoinSet::new();
+        let mut rounds = tokio::time::interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                now = rounds.tick() => self.shared.allotment.round(now.into_std()),
                 _ = shutdown.wait_for(|stop| *stop) => break,
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => self.admit(incoming, &mut sessions, &aborted),
@@ -148,7 +175,14 @@ impl DataServer {
         }
         self.endpoint.set_server_config(None);
         tracing::info!(sessions = sessions.len(), "draining");
-        let drained = async { while sessions.join_next().await.is_some() {} };
+        let drained = async {
+            loop {
+                tokio::select! {
+                    now = rounds.tick() => self.shared.allotment.round(now.into_std()),
+                    ended = sessions.join_next() => if ended.is_none() { break },
+                }
+            }
+        };
         if tokio::time::timeout(self.shared.options.drain_timeout, drained).await.is_err() {
             let _ = abort.send(true);
             let ended = async { while sessions.join_next().await.is_some() {} };
@@ -160,21 +194,21 @@ impl DataServer {
 
     fn admit(&self, incoming: Incoming, sessions: &mut JoinSet<()>, aborted: &watch::Receiver<bool>) {
         let most = self.shared.options.max_sessions;
-        if sessions.len() >= most {
-            tracing::warn!(peer = %incoming.remote_address(), "too many sessions");
-            incoming.refuse();
-            return;
-        }
         // Half full, strangers must show that their address is their own before they cost anything.
         if sessions.len() >= most / 2 && !incoming.remote_address_validated() && incoming.may_retry() {
             let _ = incoming.retry();
             return;
         }
+        let Some(place) = self.places.enter(incoming.remote_address().ip()) else {
+            tracing::warn!(peer = %incoming.remote_address(), "too many sessions");
+            incoming.refuse();
+            return;
+        };
         // Every connection has its own limits, before anybody knows whose it is.
         let limits = Arc::new(Limits::new(RateSettings::default()));
         match incoming.accept_with(Arc::new(server_config(&self.crypto, &limits))) {
             Ok(connecting) => {
-                sessions.spawn(serve(self.shared.clone(), connecting, limits, aborted.clone()));
+                sessions.spawn(serve(self.shared.clone(), connecting, limits, aborted.clone(), place));
             }
             Err(error) => tracing::debug!(%error, "not accepted"),
         }

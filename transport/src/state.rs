@@ -163,6 +163,29 @@ impl Table {
         }
     }
 
+    /// The units in these spans that were asked for and have not come.
+    pub(crate) fn missing(&self, spans: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let mut missing = Vec::new();
+        for &(start, end) in spans {
+            let mut at = start;
+            while at < end {
+                let file = self.asked.range(..=at).next_back().filter(|(start, state)| at - *start < state.size);
+                let Some((start, state)) = file else {
+                    let Some((next, _)) = self.asked.range(at.saturating_add(1)..).next() else { break };
+                    at = *next;
+                    continue;
+                };
+                let unit = (at - start) / UNIT;
+                let span = state.span(&(unit..unit + 1));
+                if state.work().asked.contains(unit) {
+                    missing.push(span);
+                }
+                at = span.1;
+            }
+        }
+        missing
+    }
+
     /// What a segment holds; `None` if it does not follow the borders of units of files that were asked for.
     pub(crate) fn layout(&self, head: SegmentHead) -> Option<Vec<Place>> {
         let end = head.offset.checked_add(head.length)?;
@@ -230,6 +253,20 @@ mod tests {
         table.asked(&file(1, 7, 5));
         table.end(&empty, true);
         assert_eq!(table.layout(SegmentHead { offset: 7, length: 5 }).map(|places| places.len()), Some(1));
+    }
+
+    #[test]
+    fn of_what_went_down_with_a_connection_only_what_is_still_asked_for_is_missing() {
+        let mut table = Table::default();
+        let (large, small) = (file(0, 0, 3 * UNIT), file(2, 3 * UNIT + 50, 10));
+        table.asked(&large);
+        table.asked(&small);
+        large.work().ask(0..3);
+        small.work().ask(0..1);
+        assert_eq!(large.work().claim(1), Claim::Wanted);
+        let all = (0, 3 * UNIT + 60);
+        assert_eq!(table.missing(&[all]), [(0, UNIT), (2 * UNIT, 3 * UNIT), (3 * UNIT + 50, 3 * UNIT + 60)]);
+        assert_eq!(table.missing(&[(UNIT, 2 * UNIT), (u64::MAX - 1, u64::MAX)]), []);
     }
 
     #[test]

@@ -49,6 +49,12 @@ impl Watch {
         Ok(stats)
     }
 
+    /// Bytes of UDP payload of a connection, both ways.
+    pub(crate) fn wire(connection: &Connection) -> u64 {
+        let line = connection.stats();
+        line.udp_tx.bytes + line.udp_rx.bytes
+    }
+
     /// The figures alone.
     pub(crate) fn stats_of(connection: &Connection, meter: &Meter) -> Stats {
         let line = connection.stats();

@@ -8,6 +8,7 @@ use godwit_protocol::RateKbps;
 use godwit_protocol::spec::{Direction, OverwritePolicy};
 use godwit_protocol::worker::{Command, Credential, FileOutcome, PathPair, RateSettings, Report};
 use godwit_protocol::{ErrorCode, Secret};
+use godwit_transport::rules::Rules;
 use godwit_transport::server::ServerOptions;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -153,8 +154,8 @@ async fn a_servers_cap_holds_against_a_greedy_client() {
         std::fs::create_dir(folder).unwrap();
     }
     std::fs::write(docroot.join("big"), content(1, 10_000_000)).unwrap();
-    let cap = RateSettings { cap: Some(RateKbps(80_000)), ..RateSettings::default() };
-    let server = Server::with(Gate { root: docroot.clone(), rate: cap }, ServerOptions::default());
+    let rules = Rules { target_cap: Some(RateKbps(80_000)), ..Rules::default() };
+    let server = Server::with(Gate { root: docroot.clone(), rules, ..Gate::default() }, ServerOptions::default());
     let begin = Instant::now();
     let client = Client::start(server.download("big", &back));
     client.commands.as_ref().unwrap().send(Command::SetRate(rate(10_000_000))).await.unwrap();
@@ -256,7 +257,7 @@ async fn a_draining_server_lets_sessions_end_and_then_says_why() {
     std::fs::write(temp.path().join("big"), content(1, 30_000_000)).unwrap();
     let back = tempfile::tempdir().unwrap();
     let options = ServerOptions { drain_timeout: Duration::from_millis(500), ..ServerOptions::default() };
-    let server = Server::with(Gate { root: temp.path().to_owned(), rate: RateSettings::default() }, options);
+    let server = Server::with(Gate { root: temp.path().to_owned(), ..Gate::default() }, options);
     let mut job = server.download("big", back.path());
     job.rate = rate(16_000);
     let late = job.clone();

@@ -101,7 +101,8 @@ pub(crate) fn cases() -> Vec<Case> {
             | Control::Checked { .. }
             | Control::Again { .. }
             | Control::Join { .. }
-            | Control::Joined
+            | Control::Joined { .. }
+            | Control::Lost { .. }
             | Control::Progress { .. }
             | Control::Alive
             | Control::Want { .. }
@@ -147,7 +148,8 @@ pub(crate) fn cases() -> Vec<Case> {
         control("wire-checked", Control::Checked { entry: 1, same: vec![7] }),
         control("wire-again", Control::Again { replaces: 1, entry: entry("set/a.txt", EntryKind::File, 7) }),
         control("wire-join", Control::Join { ticket: Secret::new("example-ticket") }),
-        control("wire-joined", Control::Joined),
+        control("wire-joined", Control::Joined { connection: 1 }),
+        control("wire-lost", Control::Lost { connection: 1, spans: vec![(0, 1_048_576), (4_194_304, 5_242_880)] }),
         control("wire-progress", Control::Progress { written: 5_000_000_000, received: 1_048_576 }),
         control("wire-alive", Control::Alive),
         control("wire-bye", Control::Bye),

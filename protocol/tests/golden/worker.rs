@@ -91,6 +91,7 @@ fn stats() -> Stats {
         packets_lost: 123,
         queue_us: 5_000,
         connections: 3,
+        limit_kbps: 1_000_000,
     }
 }
 

@@ -11,6 +11,7 @@ use godwit_protocol::worker::{
 use godwit_protocol::{ErrorCode, RateKbps, Secret};
 use godwit_transport::identity::fingerprint;
 use godwit_transport::root::Root;
+use godwit_transport::rules::Rules;
 use godwit_transport::server::{Account, Authority, DataServer, Permission, ServerOptions};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,9 +24,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Lets `ann` with `secret` in.
+#[derive(Clone, Default)]
 pub struct Gate {
     pub root: PathBuf,
-    pub rate: RateSettings,
+    pub rules: Rules,
+    pub rate_cap: Option<RateKbps>,
+    pub max_sessions: Option<usize>,
 }
 
 #[async_trait]
@@ -38,7 +42,7 @@ impl Authority for Gate {
     ) -> Result<Arc<dyn Account>, Failure> {
         match credential {
             Credential::Password { password } if user == "ann" && password.expose() == "secret" => {
-                Ok(Arc::new(Ann { root: self.root.clone(), rate: self.rate }))
+                Ok(Arc::new(Ann { gate: self.clone() }))
             }
             _ => Err(Failure::new(ErrorCode::Authentication, "")),
         }
@@ -46,8 +50,7 @@ impl Authority for Gate {
 }
 
 struct Ann {
-    root: PathBuf,
-    rate: RateSettings,
+    gate: Gate,
 }
 
 #[async_trait]
@@ -56,9 +59,9 @@ impl Account for Ann {
         "ann"
     }
     async fn authorize(&self, request: SessionRequest) -> Result<Permission, Failure> {
-        let root = Root::open(&self.root).map_err(|e| Failure::new(ErrorCode::Internal, e.to_string()))?;
-        let rate = RateSettings { cap: self.rate.cap, ..request.rate };
-        Ok(Permission { root, request, rate })
+        let root = Root::open(&self.gate.root).map_err(|e| Failure::new(ErrorCode::Internal, e.to_string()))?;
+        let Gate { rules, rate_cap, max_sessions, .. } = self.gate.clone();
+        Ok(Permission { root, request, rules, rate_cap, max_sessions })
     }
 }
 
@@ -73,7 +76,7 @@ pub struct Server {
 
 impl Server {
     pub fn start(root: &Path) -> Self {
-        Self::with(Gate { root: root.to_owned(), rate: RateSettings::default() }, ServerOptions::default())
+        Self::with(Gate { root: root.to_owned(), ..Gate::default() }, ServerOptions::default())
     }
 
     pub fn with(gate: Gate, options: ServerOptions) -> Self {
@@ -84,7 +87,7 @@ impl Server {
 
     /// Another server on another port that holds the same key: what a restart makes.
     pub fn successor(&self, root: &Path) -> Self {
-        let gate = Gate { root: root.to_owned(), rate: RateSettings::default() };
+        let gate = Gate { root: root.to_owned(), ..Gate::default() };
         Self::identified(gate, ServerOptions::default(), self.certificate.clone(), self.key.clone())
     }
 
