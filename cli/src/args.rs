@@ -76,6 +76,19 @@ pub(crate) struct CpArgs {
     #[arg(long, value_name = "WHEN", default_value = "diff", value_parser =
         word::<OverwritePolicy>(&["always", "none", "diff", "older", "diff+older"]))]
     pub(crate) overwrite: OverwritePolicy,
+    /// Connections that share the work, each with its own socket; the server may allow fewer
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(godwit_protocol::wire::MAX_CONNECTIONS)))]
+    pub(crate) sessions: u32,
+    /// Before a file is replaced, keep the old one under the name stem.yyyy.mm.dd.hh.mm.ss.index.ext
+    #[arg(long)]
+    pub(crate) save_before_overwrite: bool,
+    /// Suffix of files on their way, with the dot
+    #[arg(long, value_name = ".SUFFIX", default_value = ".partial", value_parser = suffix)]
+    pub(crate) partial_suffix: String,
+    /// Suffix of the journals beside them, with the dot
+    #[arg(long, value_name = ".SUFFIX", default_value = ".aspera-ckpt", value_parser = suffix)]
+    pub(crate) checkpoint_suffix: String,
     /// Keep the files' times
     #[arg(long)]
     pub(crate) preserve_times: bool,
@@ -129,6 +142,15 @@ fn fingerprint(text: &str) -> Result<String, String> {
     godwit_transport::identity::parse_fingerprint(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
+/// What becomes part of a name must not make another path of it.
+fn suffix(text: &str) -> Result<String, String> {
+    let fits = text.len() > 1 && text.len() <= 32 && text.starts_with('.') && !text.contains('/');
+    match fits && format!("x{text}").parse::<godwit_protocol::RelPath>().is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("a dot and 1 to 31 further bytes that may stand in a name".into()),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -156,6 +178,9 @@ mod tests {
             (RatePolicy::Fair, ResumePolicy::SparseChecksum, OverwritePolicy::Diff, 33001)
         );
         assert!(args.rate.is_none() && !args.preserve_times && !args.json && !args.no_fsync);
+        assert_eq!((args.sessions, args.save_before_overwrite), (1, false));
+        let options = godwit_protocol::worker::TransferOptions::default();
+        assert_eq!((args.partial_suffix, args.checkpoint_suffix), (options.partial_suffix, options.checkpoint_suffix));
     }
 
     #[test]
@@ -176,6 +201,11 @@ mod tests {
             "--preserve-times",
             "--json",
             "--no-fsync",
+            "--sessions",
+            "3",
+            "--save-before-overwrite",
+            "--partial-suffix",
+            ".part",
             "a",
             "b",
             "ann@[::1]:c",
@@ -186,7 +216,8 @@ mod tests {
             (args.policy, args.resume, args.overwrite),
             (RatePolicy::Fixed, ResumePolicy::FullChecksum, OverwritePolicy::DiffOlder)
         );
-        assert_eq!((args.sources.len(), args.data_port), (2, 4000));
+        assert_eq!((args.sources.len(), args.data_port, args.sessions), (2, 4000, 3));
+        assert!(args.save_before_overwrite && args.partial_suffix == ".part");
     }
 
     #[test]
@@ -197,6 +228,10 @@ mod tests {
             ["--fingerprint", "SHA256:12"],
             ["--overwrite", "maybe"],
             ["--data-port", "70000"],
+            ["--sessions", "0"],
+            ["--sessions", "17"],
+            ["--partial-suffix", "../x"],
+            ["--checkpoint-suffix", "x"],
         ] {
             let error = cp(&[bad[0], bad[1], "a", "h:b"]).unwrap_err().to_string();
             assert!(error.contains(bad[0]), "{error}");

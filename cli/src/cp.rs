@@ -19,7 +19,7 @@ const REPORTS: usize = 256;
 
 /// Runs the command; the exit code is the error's number.
 pub(crate) fn run(args: &CpArgs) -> ExitCode {
-    let mut display = Display::new(args.json);
+    let mut display = Display::new(args.json, args.rate);
     let begin = Instant::now();
     let result = copy(args, &mut display);
     match &result {
@@ -120,12 +120,14 @@ fn start(args: &CpArgs, plan: &Plan, attempt: &Attempt, user: &str, credential: 
         options: TransferOptions {
             resume: args.resume,
             overwrite: args.overwrite,
+            save_before_overwrite: args.save_before_overwrite,
             preserve_times: args.preserve_times,
+            partial_suffix: args.partial_suffix.clone(),
+            checkpoint_suffix: args.checkpoint_suffix.clone(),
             fsync: !args.no_fsync,
-            ..TransferOptions::default()
         },
         rate: RateSettings { policy: args.policy, target: args.rate, minimum: args.min_rate, cap: None },
-        sessions: 1,
+        sessions: args.sessions,
         cookie: String::new(),
     }
 }

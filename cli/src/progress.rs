@@ -1,7 +1,9 @@
 //! What a copy shows while it runs: a bar on a terminal, JSON lines for programs, else only failures.
 
 use crate::text;
-use godwit_protocol::worker::{Failure, FileOutcome, FileReport, Report, Stats};
+use godwit_protocol::RateKbps;
+use godwit_protocol::wire::RateLocks;
+use godwit_protocol::worker::{Failure, FileOutcome, FileReport, RateSettings, Report, Stats};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -13,6 +15,7 @@ const MAX_TOLD: u64 = 20;
 pub(crate) struct Display {
     json: bool,
     bar: Option<ProgressBar>,
+    limits: Limits,
     failed: u64,
     /// The first failed file, kept back: if it stays the only one, the last line tells it.
     first: Option<FileReport>,
@@ -20,7 +23,7 @@ pub(crate) struct Display {
 
 impl Display {
     /// JSON lines if wanted; a bar only if somebody looks at one.
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, wished: Option<RateKbps>) -> Self {
         let bar = (!json && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{percent:>3}% [{bar:24}] {wide_msg}");
@@ -28,7 +31,7 @@ impl Display {
             bar.set_message("connecting");
             bar
         });
-        Self { json, bar, failed: 0, first: None }
+        Self { json, bar, limits: Limits { wished }, failed: 0, first: None }
     }
 
     /// Shows one report.
@@ -42,11 +45,16 @@ impl Display {
             return;
         }
         match report {
+            Report::Session { granted, locks, .. } => {
+                if let Some(line) = self.limits.answer(*granted, *locks) {
+                    self.say(&line);
+                }
+            }
             Report::Stats(stats) => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(stats.bytes_expected.max(stats.bytes_written));
                     bar.set_position(stats.bytes_written);
-                    bar.set_message(line(stats));
+                    bar.set_message(line(stats, self.limits.of(stats)));
                 }
             }
             Report::File(file) if file.outcome == FileOutcome::Failed => self.failed(file),
@@ -98,12 +106,43 @@ impl Display {
     }
 }
 
-fn line(stats: &Stats) -> String {
+/// What holds the rate, for the user's eyes.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// `--rate`.
+    wished: Option<RateKbps>,
+}
+
+impl Limits {
+    /// What to say when the server grants less than was asked for.
+    fn answer(&self, granted: RateSettings, locks: RateLocks) -> Option<String> {
+        let least = [granted.target, granted.cap].into_iter().flatten().min()?;
+        let wished = self.wished?;
+        let why = if locks.target { "sets this to" } else { "limits this to" };
+        (least < wished).then(|| format!("The server {why} {}.", text::rate(least.0)))
+    }
+
+    /// Who holds the rate where it is, if it is near a limit.
+    fn of(&self, stats: &Stats) -> Option<&'static str> {
+        let limit = stats.limit_kbps;
+        // Headers are not content: a full line shows a little less than its limit.
+        if limit == 0 || stats.rate_kbps < limit / 10 * 9 {
+            return None;
+        }
+        match self.wished {
+            Some(wished) if wished.0 <= limit => Some("held by --rate"),
+            _ => Some("held by the server's limit"),
+        }
+    }
+}
+
+fn line(stats: &Stats, holds: Option<&str>) -> String {
     let more = if stats.scan_complete { "" } else { "+" };
     let mut parts = vec![
         format!("{} of {}{more}", text::bytes(stats.bytes_written), text::bytes(stats.bytes_expected)),
         text::rate(stats.rate_kbps),
     ];
+    parts.extend(holds.map(|holds| format!("({holds})")));
     let left = stats.bytes_expected.saturating_sub(stats.bytes_written);
     if stats.scan_complete && left > 0 && stats.rate_kbps > 0 {
         parts.push(format!("{} left", text::clock(left / (stats.rate_kbps * 125).max(1))));
@@ -144,9 +183,34 @@ mod tests {
             scan_complete: true,
             ..Stats::default()
         };
-        assert_eq!(line(&stats), "1.0 GiB of 3.0 GiB  800.0 Mbit/s  0:21 left  7 of 1,200 files");
+        assert_eq!(line(&stats, None), "1.0 GiB of 3.0 GiB  800.0 Mbit/s  0:21 left  7 of 1,200 files");
         let scanning = Stats { scan_complete: false, rate_kbps: 0, ..stats };
-        assert_eq!(line(&scanning), "1.0 GiB of 3.0 GiB+  0.0 Mbit/s  7 of 1,200 files+");
+        assert_eq!(line(&scanning, None), "1.0 GiB of 3.0 GiB+  0.0 Mbit/s  7 of 1,200 files+");
+    }
+
+    #[test]
+    fn what_holds_the_rate_is_named() {
+        let limits = |wished| Limits { wished };
+        let stats = |rate_kbps, limit_kbps| Stats { rate_kbps, limit_kbps, ..Stats::default() };
+        assert_eq!(limits(None).of(&stats(96_000, 100_000)), Some("held by the server's limit"));
+        assert_eq!(limits(Some(RateKbps(100_000))).of(&stats(96_000, 100_000)), Some("held by --rate"));
+        assert_eq!(limits(Some(RateKbps(200_000))).of(&stats(96_000, 100_000)), Some("held by the server's limit"));
+        assert_eq!(limits(None).of(&stats(50_000, 100_000)), None, "something else holds it");
+        assert_eq!(limits(None).of(&stats(50_000, 0)), None);
+        assert!(line(&stats(96_000, 100_000), Some("held by --rate")).contains("96.0 Mbit/s  (held by --rate)"));
+    }
+
+    #[test]
+    fn a_server_that_grants_less_than_was_asked_for_is_quoted() {
+        let granted =
+            RateSettings { target: Some(RateKbps(50_000)), cap: Some(RateKbps(50_000)), ..Default::default() };
+        let answer = |wished, locks| Limits { wished }.answer(granted, locks);
+        let locked = RateLocks { target: true, ..RateLocks::default() };
+        let wished = Some(RateKbps(200_000));
+        assert_eq!(answer(wished, RateLocks::default()).as_deref(), Some("The server limits this to 50.0 Mbit/s."));
+        assert_eq!(answer(wished, locked).as_deref(), Some("The server sets this to 50.0 Mbit/s."));
+        assert_eq!(answer(Some(RateKbps(40_000)), locked), None);
+        assert_eq!(answer(None, locked), None, "nobody asked");
     }
 
     #[test]
