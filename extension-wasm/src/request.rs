@@ -285,8 +285,10 @@ mod tests {
     #[test]
     fn a_restricted_site_is_refused_without_the_agent_and_others_are_not() {
         let Checked::Call(call) = check(&request(|_| {}), SITE) else { panic!("refused") };
-        let trust =
-            TrustView { trusted: vec![], restricted: vec!["https://*.bad.example".into(), SITE.into(), "junk".into()] };
+        let trust = TrustView {
+            restricted: vec!["https://*.bad.example".into(), SITE.into(), "junk".into()],
+            ..TrustView::default()
+        };
         for (origin, wanted) in
             [(SITE, 403), ("https://a.bad.example", 403), ("https://bad.example", 200), ("https://good.example", 200)]
         {
@@ -305,7 +307,7 @@ mod tests {
             r["uri_reference"] = json!("/connect/info/version");
         });
         let Checked::Call(call) = check(&text, SITE) else { panic!("refused") };
-        let trust = TrustView { trusted: vec![], restricted: vec![SITE.into()] };
+        let trust = TrustView { restricted: vec![SITE.into()], ..TrustView::default() };
         assert_eq!(precheck(&call, SITE, &trust), Prechecked::Forward);
     }
 }

@@ -64,6 +64,11 @@ impl Grants {
         self.0.get(&(session.to_owned(), origin.clone())).cloned().unwrap_or_default()
     }
 
+    /// Sites that may no longer use Godwit.
+    pub fn forget_sites(&mut self, gone: impl Fn(&str, &Origin) -> bool) {
+        self.0.retain(|(session, origin), _| !gone(session, origin));
+    }
+
     /// The browser session has ended.
     pub fn forget_session(&mut self, session: &str) {
         self.0.retain(|(s, _), _| s != session);

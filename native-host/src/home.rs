@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 /// Longest socket path the kernel takes, without the closing NUL.
 pub const MAX_SOCKET_PATH: usize = 107;
 
+/// The administrator's policy for this machine.
+pub const SYSTEM_POLICY: &str = "/etc/godwit/policy.toml";
+
 /// What of the environment decides where files are.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -67,6 +70,8 @@ pub struct Home {
     pub logs: PathBuf,
     /// The settings file.
     pub settings: PathBuf,
+    /// An administrator's policy: the first of these that exists.
+    pub policies: Vec<PathBuf>,
     /// Downloads go here unless the settings say otherwise.
     pub downloads: PathBuf,
     /// What the built-in picker shows first.
@@ -123,7 +128,10 @@ impl Home {
         };
         let socket = socket_path(&run, places.runtime.as_deref(), places.uid);
         let user_home = user_home.unwrap_or_else(|| PathBuf::from("/"));
-        Ok(Self { state, run, logs, settings, downloads, user_home, socket })
+        // The machine's own comes first: GODWIT_HOME must not be a way around it.
+        let own = places.godwit_home.as_ref().map(|home| home.join("policy.toml"));
+        let policies = std::iter::once(PathBuf::from(SYSTEM_POLICY)).chain(own).collect();
+        Ok(Self { state, run, logs, settings, policies, downloads, user_home, socket })
     }
 
     /// The agent's socket; see the module's rule.
@@ -132,10 +140,28 @@ impl Home {
         &self.socket
     }
 
+    /// A recent copy of the database, should the database be damaged.
+    #[must_use]
+    pub fn snapshot(&self) -> PathBuf {
+        self.state.join("snapshot.json")
+    }
+
     /// The agent's log file.
     #[must_use]
     pub fn agent_log(&self) -> PathBuf {
-        self.logs.join("agent.log")
+        self.logs.join("godwit-agent.log")
+    }
+
+    /// The log of transfers and their workers.
+    #[must_use]
+    pub fn transfer_log(&self) -> PathBuf {
+        self.logs.join("godwit-transfer.log")
+    }
+
+    /// The log of the hosts that browsers start.
+    #[must_use]
+    pub fn host_log(&self) -> PathBuf {
+        self.logs.join("godwit-host.log")
     }
 
     /// Lock held by the running agent for its life.

@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod core;
 pub mod desktop;
+pub(crate) mod dialog_file;
 pub mod framing;
 pub mod grants;
 pub mod home;
@@ -22,6 +23,7 @@ pub mod logging;
 pub mod picker;
 pub mod prompts;
 pub mod queue;
+pub mod reading;
 pub mod secrets;
 pub mod settings;
 pub mod store;

@@ -13,6 +13,10 @@ pub const MAX_TRANSFERS: usize = 10_000;
 pub const MAX_PROMPTS_PER_SITE: usize = 4;
 /// Paths that one dialog may return.
 pub const MAX_CHOSEN: usize = 10_000;
+/// Files that one site may have read at once.
+pub const MAX_READING: usize = 4;
+/// Servers that one site may try at once.
+pub const MAX_PROBES: usize = 2;
 /// Tombstones kept; the oldest go first.
 pub const MAX_TOMBSTONES: usize = 10_000;
 /// A tombstone's life.

@@ -1,10 +1,23 @@
-//! The agent's log: a file of bounded size with its predecessors beside it.
+//! Logs: files of bounded size with their predecessors beside them, and a level that can be changed while they are written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+/// Target of lines about a transfer.
+pub const TRANSFER_LOG: &str = "transfer";
+/// Target of the lines that workers write.
+pub const WORKER_LOG: &str = "worker";
+
+/// The way to this process's level.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// A log file that reaches this size makes way for a new one.
 const MAX_BYTES: u64 = 5 * 1024 * 1024;
@@ -72,14 +85,66 @@ impl Write for &RotatingFile {
     }
 }
 
-/// Sends all logging of this process to `path`. Levels below `level` (`error` … `trace`) are left out; the libraries beneath us
-/// speak from `warn` up only, because their lines may hold what they were given.
-pub fn start(path: &Path, level: &str) -> io::Result<()> {
-    let file: &'static RotatingFile = Box::leak(Box::new(RotatingFile::open(path)?));
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("warn,godwit_native_host={level},worker={level}"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let made = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(move || file).try_init();
-    made.map_err(|e| io::Error::other(e.to_string()))
+/// Sends all logging of this process to files: what is said of transfers, and by their workers, to `transfers`, the rest to
+/// `agent`. Levels below `level` (`error` … `trace`) are left out; the libraries beneath us speak from `warn` up only, because
+/// their lines may hold what they were given.
+pub fn start(agent: &Path, transfers: &Path, level: &str) -> io::Result<()> {
+    let files = Files { agent: file(agent)?, transfers: file(transfers)? };
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(files);
+    let made = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    made.map_err(|e| io::Error::other(e.to_string()))?;
+    // A second start has failed already.
+    drop(LEVEL.set(handle));
+    Ok(())
+}
+
+/// Chooses the file for a line.
+struct Files {
+    agent: &'static RotatingFile,
+    transfers: &'static RotatingFile,
+}
+
+impl<'a> MakeWriter<'a> for Files {
+    type Writer = &'static RotatingFile;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.agent
+    }
+
+    fn make_writer_for(&'a self, line: &tracing::Metadata<'_>) -> Self::Writer {
+        if [TRANSFER_LOG, WORKER_LOG].contains(&line.target()) { self.transfers } else { self.agent }
+    }
+}
+
+/// Loggers live as long as the process.
+fn file(path: &Path) -> io::Result<&'static RotatingFile> {
+    Ok(Box::leak(Box::new(RotatingFile::open(path)?)))
+}
+
+/// Adds one line to a log that several processes write to. Each line is one write, so they do not mix.
+pub fn note(path: &Path, text: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = crate::time::local_iso(u64::try_from(now.as_millis()).unwrap_or_default());
+    let line = format!("{time} [{}] {}\n", std::process::id(), text.replace(['\n', '\r'], " "));
+    // A log that cannot be written must not stop what it speaks of.
+    if let Ok(log) = RotatingFile::open(path) {
+        drop((&log).write_all(line.as_bytes()));
+    }
+}
+
+/// From now on another level.
+pub fn set_level(level: &str) {
+    let set = LEVEL.get().map(|handle| handle.reload(filter(level)));
+    match set {
+        Some(Err(error)) => tracing::error!(%error, "the log's level could not be changed"),
+        _ => tracing::info!(level, "the log's level"),
+    }
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(format!("warn,godwit_native_host={level},{TRANSFER_LOG}={level},{WORKER_LOG}={level}"))
+        .unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 #[cfg(test)]
@@ -100,5 +165,16 @@ mod tests {
         assert_eq!(names, ["a.log", "a.log.1", "a.log.2", "a.log.3", "a.log.4"]);
         assert!(std::fs::metadata(&path).unwrap().len() <= 100);
         assert!(std::fs::read_to_string(&path).unwrap().contains("0099"));
+    }
+
+    #[test]
+    fn notes_of_several_processes_are_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("host.log");
+        note(&path, "one\ntwo");
+        note(&path, "three");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() == 2 && lines[0].ends_with("one two") && lines[1].ends_with("three"), "{text}");
     }
 }

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub enum Purpose {
     /// Everything of this site that waits for consent.
     Consent,
+    /// One start of a transfer.
+    Start(u64),
     /// One page call.
     Dialog(u64),
     /// A transfer that met an unknown certificate.

@@ -1,6 +1,9 @@
 //! Which sites may use Godwit: the remembered lists, and what holds for one browser session only.
 
+use crate::settings::policy::TrustPolicy;
 use crate::time::Now;
+use godwit_protocol::origin::PatternError;
+use godwit_protocol::prefs::TrustList;
 use godwit_protocol::trust::{TrustLists, Verdict};
 use godwit_protocol::ui::TrustView;
 use godwit_protocol::{HostPattern, Origin};
@@ -19,12 +22,62 @@ pub const TRUST_FORM: u32 = 1;
 pub struct Remembered {
     /// Trusted or restricted.
     pub trusted: bool,
+    /// Asked about at every transfer; `trusted` is false then, so that an older build refuses rather than allows.
+    #[serde(default)]
+    pub ask: bool,
+}
+
+impl Remembered {
+    /// For a list.
+    #[must_use]
+    pub fn on(list: TrustList) -> Self {
+        Self { trusted: list == TrustList::Trusted, ask: list == TrustList::Ask }
+    }
+
+    /// The list it stands for.
+    #[must_use]
+    pub fn list(self) -> TrustList {
+        match self {
+            Self { ask: true, .. } => TrustList::Ask,
+            Self { trusted: true, .. } => TrustList::Trusted,
+            Self { .. } => TrustList::Restricted,
+        }
+    }
+}
+
+/// Why a text is no site pattern for a list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternRefused {
+    /// Its form.
+    #[error(transparent)]
+    Form(#[from] PatternError),
+    /// It would cover everybody's sites.
+    #[error("'{0}' would cover the sites of strangers: anybody can have a name below '{1}'")]
+    Public(String, String),
+}
+
+/// Reads a pattern as a person types it; a wildcard directly below a public suffix (`*.com`, `*.github.io`) is refused by the
+/// Public Suffix List.
+pub fn parse_pattern(text: &str) -> Result<HostPattern, PatternRefused> {
+    let pattern = HostPattern::typed(text)?;
+    if let Some((_, host)) = pattern.as_str().split_once("://*.") {
+        let host = host.split(':').next().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
+        // Also where every name below is one (`*.kawasaki.jp` is a rule of the list).
+        let is_public = |name: &str| psl::suffix(name.as_bytes()).is_none_or(|s| s.as_bytes() == name.as_bytes());
+        if is_public(host) || is_public(&format!("a.{host}")) {
+            return Err(PatternRefused::Public(pattern.as_str().to_owned(), host.to_owned()));
+        }
+    }
+    Ok(pattern)
 }
 
 /// All decisions.
 #[derive(Debug, Default)]
 pub struct TrustBook {
     lists: TrustLists,
+    /// Asked about at every transfer.
+    ask: Vec<HostPattern>,
     once: BTreeSet<(String, Origin)>,
     refused: BTreeMap<(String, Origin), Duration>,
 }
@@ -41,20 +94,43 @@ impl TrustBook {
         }
     }
 
+    /// Puts the administrator's lists over all others.
+    pub fn manage(&mut self, policy: &TrustPolicy) {
+        self.lists.policy_allowed.clone_from(&policy.trusted);
+        self.lists.policy_blocked.clone_from(&policy.restricted);
+        self.lists.policy_only = policy.only_listed;
+    }
+
+    /// True if every transfer of `origin` is asked about; `otherwise` holds for sites that nobody has decided about for good.
+    #[must_use]
+    pub fn asks_each(&self, origin: &Origin, otherwise: bool) -> bool {
+        let hit = |list: &[HostPattern]| list.iter().any(|p| p.matches(origin));
+        let for_good = hit(&self.lists.policy_allowed) || hit(&self.lists.trusted);
+        !hit(&self.lists.policy_allowed) && (hit(&self.ask) || (otherwise && !for_good))
+    }
+
     /// Takes up a stored decision, or a new one. The contrary one is forgotten.
-    pub fn remember(&mut self, pattern: HostPattern, trusted: bool) {
+    pub fn remember(&mut self, pattern: HostPattern, list: TrustList) {
         self.forget(pattern.as_str());
-        let list = if trusted { &mut self.lists.trusted } else { &mut self.lists.restricted };
+        let list = match list {
+            TrustList::Trusted => &mut self.lists.trusted,
+            TrustList::Restricted => &mut self.lists.restricted,
+            TrustList::Ask => &mut self.ask,
+        };
         list.push(pattern);
         list.sort();
     }
 
     /// Forgets a remembered decision; false if there was none.
     pub fn forget(&mut self, pattern: &str) -> bool {
-        let before = self.lists.trusted.len() + self.lists.restricted.len();
-        self.lists.trusted.retain(|p| p.as_str() != pattern);
-        self.lists.restricted.retain(|p| p.as_str() != pattern);
-        self.lists.trusted.len() + self.lists.restricted.len() < before
+        let lists = [&mut self.lists.trusted, &mut self.lists.restricted, &mut self.ask];
+        let mut found = false;
+        for list in lists {
+            let before = list.len();
+            list.retain(|p| p.as_str() != pattern);
+            found |= list.len() < before;
+        }
+        found
     }
 
     /// Allows for this browser session.
@@ -84,7 +160,14 @@ impl TrustBook {
     #[must_use]
     pub fn view(&self) -> TrustView {
         let texts = |list: &[HostPattern]| list.iter().map(|p| p.as_str().to_owned()).collect();
-        TrustView { trusted: texts(&self.lists.trusted), restricted: texts(&self.lists.restricted) }
+        TrustView {
+            trusted: texts(&self.lists.trusted),
+            restricted: texts(&self.lists.restricted),
+            ask: texts(&self.ask),
+            managed_trusted: texts(&self.lists.policy_allowed),
+            managed_restricted: texts(&self.lists.policy_blocked),
+            managed_only: self.lists.policy_only,
+        }
     }
 }
 
@@ -105,9 +188,9 @@ mod tests {
         book.allow_once("s", &site);
         assert_eq!(book.verdict("s", &site, at(0)), Verdict::Allow);
         assert_eq!(book.verdict("t", &site, at(0)), Verdict::Ask);
-        book.remember(HostPattern::exact(&site), false);
+        book.remember(HostPattern::exact(&site), TrustList::Restricted);
         assert_eq!(book.verdict("s", &site, at(0)), Verdict::Deny);
-        book.remember(HostPattern::exact(&site), true);
+        book.remember(HostPattern::exact(&site), TrustList::Trusted);
         assert_eq!(book.verdict("t", &site, at(0)), Verdict::Allow);
         assert_eq!(book.view().restricted, Vec::<String>::new());
         assert!(book.forget("https://a.example") && !book.forget("https://a.example"));
@@ -123,5 +206,41 @@ mod tests {
         assert_eq!(book.verdict("s", &site, at(11)), Verdict::Deny);
         assert_eq!(book.verdict("s", &site, at(12)), Verdict::Ask);
         assert_eq!(book.verdict("t", &site, at(11)), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_wildcard_covers_one_label_and_never_the_sites_of_strangers() {
+        let covers = |pattern: &str, site: &str| parse_pattern(pattern).unwrap().matches(&site.parse().unwrap());
+        assert!(covers("*.Example.com", "https://a.example.com"));
+        assert!(!covers("*.example.com", "https://example.com"));
+        assert!(!covers("*.example.com", "https://a.b.example.com"));
+        assert!(!covers("*.example.com", "https://a.example.com:8443"));
+        assert!(covers("*.example.com:8443", "https://a.example.com:8443"));
+        assert!(covers("*.bücher.example", "https://a.xn--bcher-kva.example"));
+        for public in [
+            "*.com",
+            "*.co.uk",
+            "*.github.io",
+            "*.s3.amazonaws.com",
+            "*.kawasaki.jp",
+            "*.de",
+            "*.blogspot.com",
+            "https://*.gov.uk:8443",
+            "*.compute.amazonaws.com",
+        ] {
+            assert!(parse_pattern(public).is_err(), "{public}");
+        }
+        assert!(parse_pattern("*.city.kawasaki.jp").is_ok(), "an exception of the list");
+    }
+
+    #[test]
+    fn an_older_build_reads_a_site_to_be_asked_about_as_one_to_be_refused() {
+        let stored = serde_json::to_value(Remembered::on(TrustList::Ask)).unwrap();
+        assert_eq!(stored["trusted"], serde_json::json!(false));
+        for list in [TrustList::Trusted, TrustList::Restricted, TrustList::Ask] {
+            assert_eq!(Remembered::on(list).list(), list);
+        }
+        let old: Remembered = serde_json::from_str("{\"trusted\": true}").unwrap();
+        assert_eq!(old.list(), TrustList::Trusted);
     }
 }

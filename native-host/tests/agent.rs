@@ -38,7 +38,13 @@ fn everything_it_keeps_is_closed_to_others() {
     for folder in ["run", "state", "logs", "state/keys"] {
         assert_eq!(mode(folder), 0o700, "{folder}");
     }
-    for file in ["run/agent.sock", "run/agent.lock", "logs/agent.log", "state/keys/secrets.key"] {
+    for file in [
+        "run/agent.sock",
+        "run/agent.lock",
+        "logs/godwit-agent.log",
+        "logs/godwit-transfer.log",
+        "state/keys/secrets.key",
+    ] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     assert_eq!(mode("Downloads") & 0o700, 0o700);
@@ -229,7 +235,8 @@ fn its_state_can_be_exported_without_secrets() {
     assert!(export().success());
     let text = std::fs::read_to_string(&file).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
-    assert!(value["transfers"].get(&uuid).is_some() && value["trust"].get("https://app.example").is_some());
+    let trees = &value["trees"];
+    assert!(trees["transfers"].get(&uuid).is_some() && trees["trust"].get("https://app.example").is_some());
     assert!(!text.contains("hunter2-the-password"));
 }
 
@@ -256,4 +263,79 @@ fn a_page_uploads_what_was_picked_and_not_its_neighbour() {
     assert_eq!(start("picked").0, 200);
     let (status, body) = start("neighbour");
     assert_eq!((status, body["error"]["code"].as_u64()), (406, Some(406)));
+}
+
+#[test]
+fn after_damage_transfers_sites_and_passwords_come_back_from_the_last_copy() {
+    let place = Place::new();
+    let mut agent = place.agent();
+    let mut client = Client::open(&place, "s");
+    let uuid = client.start("go on");
+    terminate(agent.id());
+    agent.wait();
+    // The disk has eaten the database.
+    std::fs::write(place.path().join("state/db/conf"), "nonsense").unwrap();
+    std::fs::write(place.path().join("state/db/db"), "nonsense").unwrap();
+    let _agent = place.agent();
+    let mut client = Client::open(&place, "s");
+    let notices = client.status().notices.join(" ");
+    assert!(notices.contains("db.unreadable-") && notices.contains("restored"), "{notices}");
+    until("it goes on with its password", || {
+        let info = client.info(&uuid);
+        (info["status"] == "running" || info["status"] == "initiating").then_some(())
+    });
+}
+
+#[test]
+fn a_copy_can_be_put_in_the_database_s_place() {
+    let place = Place::new();
+    let mut agent = place.agent();
+    let mut client = Client::open(&place, "s");
+    let uuid = client.start("complete");
+    client.wait(&uuid, "completed");
+    terminate(agent.id());
+    agent.wait();
+    let other = Place::new();
+    let copy = place.path().join("state/snapshot.json");
+    let import = |file: &std::path::Path| {
+        other.command(env!("CARGO_BIN_EXE_godwit-agent")).arg("--import").arg(file).status().unwrap().success()
+    };
+    assert!(import(&copy));
+    let broken = place.path().join("broken.json");
+    std::fs::write(&broken, "{").unwrap();
+    assert!(!import(&broken), "nothing is replaced by nonsense");
+    let _agent = other.agent();
+    assert_eq!(Client::open(&other, "s").info(&uuid)["status"], json!("completed"));
+}
+
+#[test]
+fn an_edited_settings_file_holds_without_a_restart() {
+    let place = Place::new();
+    let _agent = place.agent();
+    let mut client = Client::open(&place, "s");
+    let active = |client: &mut Client| client.ui("ui.settings", json!({}))["values"]["queue"]["active"].clone();
+    assert_eq!(active(&mut client), json!(3));
+    // As editors do: a new file in the old one's place.
+    std::fs::write(place.path().join("settings.toml~"), "[queue]\nactive = 5\n").unwrap();
+    std::fs::rename(place.path().join("settings.toml~"), place.path().join("settings.toml")).unwrap();
+    until("the new number holds", || (active(&mut client) == json!(5)).then_some(()));
+    std::fs::write(place.path().join("settings.toml"), "[queue]\nactive = 6\n").unwrap();
+    until("written in place as well", || (active(&mut client) == json!(6)).then_some(()));
+}
+
+#[test]
+fn each_log_has_its_own_file_and_the_level_is_changed_while_it_runs() {
+    let place = Place::new();
+    let _agent = place.agent();
+    let mut client = Client::open(&place, "s");
+    let log = |name: &str| std::fs::read_to_string(place.path().join("logs").join(name)).unwrap_or_default();
+    let uuid = client.start("complete");
+    client.wait(&uuid, "completed");
+    assert!(log("godwit-transfer.log").contains(&uuid) && !log("godwit-agent.log").contains(&uuid));
+    assert!(!log("godwit-agent.log").contains("DEBUG"));
+    client.ui("ui.change-settings", json!({"changes": {"log.level": "debug"}}));
+    let mut other = Client::open(&place, "s");
+    other.status();
+    drop(other);
+    until("finer lines", || log("godwit-agent.log").contains("DEBUG").then_some(()));
 }

@@ -115,7 +115,7 @@ fn without_an_agent_every_request_learns_so_and_where_the_log_is() {
         let Message::Response(answer) = host.ask(id, kinds::STATUS) else { panic!("an answer") };
         let error = answer.error.unwrap();
         assert_eq!(error.code, codes::AGENT_UNAVAILABLE);
-        assert!(error.retryable && error.message.contains("agent.log"), "{}", error.message);
+        assert!(error.retryable && error.message.contains("godwit-agent.log"), "{}", error.message);
     }
     host.stdin.take();
     assert_eq!(host.rest().1, Some(0));

@@ -2,6 +2,7 @@
 //!
 //! Nothing a page writes is a reason to refuse a dialog, apart from fields of the wrong type: the user decides in it.
 
+use crate::json;
 use crate::spec::SpecError;
 use crate::spec::fields::{Fields, MAX_TEXT, wrong};
 use crate::spec::public::displayable;
@@ -26,6 +27,9 @@ pub fn picker_options(body: &Value) -> Result<PickerOptions, SpecError> {
 
 fn filters(f: &Fields<'_>) -> Result<Vec<FileFilter>, SpecError> {
     let Some((name, value)) = f.get(&["allowedFileTypes", "filters"]) else { return Ok(Vec::new()) };
+    // Some pages write the list as a JSON text.
+    let parsed = value.as_str().map(|text| json::parse::<Value>(text.as_bytes()).unwrap_or_default());
+    let value = parsed.as_ref().unwrap_or(value);
     let list = value.as_array().ok_or_else(|| wrong(name, "must be a list"))?;
     let one = |item: &Value| {
         let error = || wrong(name, "must be a list of objects with filter_name and extensions");

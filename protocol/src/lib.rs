@@ -6,6 +6,7 @@
 //! **Must not know:** files, sockets, clocks, randomness, async, or any other room. Time and identifiers come in as
 //! parameters. Whatever these parsers read is hostile; nothing in here panics on input.
 
+pub mod bodies;
 pub mod dialog;
 pub mod envelope;
 pub mod error_code;
@@ -16,6 +17,7 @@ pub mod json;
 pub mod origin;
 pub mod page;
 pub mod path;
+pub mod prefs;
 pub mod rate;
 pub mod secret;
 pub mod share;

@@ -119,6 +119,24 @@ impl HostPattern {
         &self.0
     }
 
+    /// Reads a pattern as a person types it: without `https://`, in capitals, with international letters or the default port
+    /// too. The result is the one canonical form.
+    pub fn typed(text: &str) -> Result<Self, PatternError> {
+        let error = || PatternError(text.chars().take(80).collect());
+        let text = text.trim();
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let (scheme, rest) = with_scheme.split_once("://").ok_or_else(error)?;
+        let (star, host) = rest.strip_prefix("*.").map_or(("", rest), |host| ("*.", host));
+        let url = url::Url::parse(&format!("{scheme}://{host}")).map_err(|_| error())?;
+        let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+        if !plain || !url.username().is_empty() || url.password().is_some() {
+            return Err(error());
+        }
+        let origin = url.origin().ascii_serialization();
+        let (scheme, host) = origin.split_once("://").ok_or_else(error)?;
+        format!("{scheme}://{star}{host}").parse().map_err(|_| error())
+    }
+
     /// The pattern that matches exactly this origin.
     #[must_use]
     pub fn exact(origin: &Origin) -> Self {
@@ -292,7 +310,6 @@ mod tests {
             "http://*.example.com",
             "https://*.example.com/",
             "*.example.com",
-            "null",
             "https://*.EXAMPLE.com",
             "https://*.https://*.example.com",
             "https://*.user@example.com",
@@ -308,5 +325,37 @@ mod tests {
         assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin("https://a.example"));
         assert!(serde_json::from_str::<Origin>("\"http://a.example\"").is_err());
         assert!(serde_json::from_str::<HostPattern>("\"https://*.com\"").is_err());
+    }
+
+    #[test]
+    fn what_a_person_types_gets_the_one_canonical_form() {
+        for (typed, pattern) in [
+            ("example.com", "https://example.com"),
+            (" HTTPS://Example.COM:443/ ", "https://example.com"),
+            ("*.Bücher.example", "https://*.xn--bcher-kva.example"),
+            ("https://*.example.com:8443", "https://*.example.com:8443"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(HostPattern::typed(typed).unwrap().as_str(), pattern, "{typed}");
+        }
+        for typed in [
+            "",
+            "*",
+            "*.",
+            "*.com",
+            "a.*.example.com",
+            "**.example.com",
+            "http://example.com",
+            "ftp://a.example",
+            "a b",
+            "https://user@example.com",
+            "https://example.com/path",
+            "example.com?x",
+            "*.10.0.0.1",
+            "file:///etc",
+        ] {
+            assert!(HostPattern::typed(typed).is_err(), "{typed}");
+        }
     }
 }

@@ -115,8 +115,22 @@ pub enum Endpoint {
     TransferMonitor(String),
     /// `GET windows/finder/{id}`
     Finder(String),
-    /// Part of the API, not offered by this build: answered with 501. Holds the path.
-    Known(&'static str),
+    /// `POST info/ports`
+    TestPorts,
+    /// `POST info/authenticate`
+    Authenticate,
+    /// `POST update/require`
+    UpdateRequire,
+    /// `GET file/initialize-drag-drop`
+    InitDragDrop,
+    /// `POST file/dropped-files`
+    DroppedFiles,
+    /// `POST file/read-as-array-buffer/`
+    ReadFile,
+    /// `POST file/read-chunk-as-array-buffer/`
+    ReadChunk,
+    /// `POST file/checksum/`
+    Checksum,
 }
 
 /// Why a path is no endpoint.
@@ -158,9 +172,9 @@ impl Endpoint {
         let (wanted, endpoint) = match parts.as_slice() {
             ["info", "version"] => ("GET", Self::Version),
             ["info", "ping" | "ready"] => ("GET", Self::Ping),
-            ["info", "ports"] => ("POST", Self::Known("info/ports")),
-            ["info", "authenticate"] => ("POST", Self::Known("info/authenticate")),
-            ["update", "require"] => ("POST", Self::Known("update/require")),
+            ["info", "ports"] => ("POST", Self::TestPorts),
+            ["info", "authenticate"] => ("POST", Self::Authenticate),
+            ["update", "require"] => ("POST", Self::UpdateRequire),
             ["transfers", "start"] => ("POST", Self::Start),
             ["transfers", "activity"] => ("POST", Self::Activity),
             ["transfers", "info", x] => ("POST", Self::Info(id(x)?)),
@@ -177,11 +191,11 @@ impl Endpoint {
             ["windows", "transfer-manager"] => ("GET", Self::TransferManager),
             ["windows", "transfer-monitor", x] => ("GET", Self::TransferMonitor(id(x)?)),
             ["windows", "finder", x] => ("GET", Self::Finder(id(x)?)),
-            ["file", "initialize-drag-drop"] => ("GET", Self::Known("file/initialize-drag-drop")),
-            ["file", "dropped-files"] => ("POST", Self::Known("file/dropped-files")),
-            ["file", "read-as-array-buffer"] => ("POST", Self::Known("file/read-as-array-buffer")),
-            ["file", "read-chunk-as-array-buffer"] => ("POST", Self::Known("file/read-chunk-as-array-buffer")),
-            ["file", "checksum"] => ("POST", Self::Known("file/checksum")),
+            ["file", "initialize-drag-drop"] => ("GET", Self::InitDragDrop),
+            ["file", "dropped-files"] => ("POST", Self::DroppedFiles),
+            ["file", "read-as-array-buffer"] => ("POST", Self::ReadFile),
+            ["file", "read-chunk-as-array-buffer"] => ("POST", Self::ReadChunk),
+            ["file", "checksum"] => ("POST", Self::Checksum),
             _ => return Err(RouteError::NotFound),
         };
         if method == wanted { Ok(endpoint) } else { Err(RouteError::Method) }
@@ -190,7 +204,7 @@ impl Endpoint {
     /// True for what a site may ask before the user has allowed it.
     #[must_use]
     pub fn needs_no_consent(&self) -> bool {
-        matches!(self, Self::Version | Self::Ping | Self::Known("update/require"))
+        matches!(self, Self::Version | Self::Ping | Self::UpdateRequire | Self::InitDragDrop)
     }
 }
 

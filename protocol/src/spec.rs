@@ -7,7 +7,7 @@
 
 mod change;
 pub(crate) mod fields;
-mod host;
+pub(crate) mod host;
 mod parse;
 pub(crate) mod public;
 mod target;

@@ -11,6 +11,8 @@ pub struct TrustLists {
     pub policy_allowed: Vec<HostPattern>,
     /// Set by the administrator; win over everything.
     pub policy_blocked: Vec<HostPattern>,
+    /// Set by the administrator: sites on neither of the two lists may never.
+    pub policy_only: bool,
     /// Remembered denials.
     pub restricted: Vec<HostPattern>,
     /// Remembered permissions.
@@ -37,7 +39,7 @@ impl TrustLists {
             Verdict::Deny
         } else if hit(&self.policy_allowed) {
             Verdict::Allow
-        } else if hit(&self.restricted) {
+        } else if self.policy_only || hit(&self.restricted) {
             Verdict::Deny
         } else if hit(&self.trusted) || once == Some(true) {
             Verdict::Allow
@@ -59,18 +61,20 @@ mod tests {
     fn every_combination_follows_the_ranking() {
         let site: Origin = "https://a.example.com".parse().unwrap();
         let hit = |on: bool| if on { vec!["https://*.example.com".parse().unwrap()] } else { vec![] };
-        for bits in 0..16_u8 {
+        for bits in 0..32_u8 {
             let on = |bit: u8| bits & (1 << bit) != 0;
             let lists = TrustLists {
                 policy_blocked: hit(on(0)),
                 policy_allowed: hit(on(1)),
                 restricted: hit(on(2)),
                 trusted: hit(on(3)),
+                policy_only: on(4),
             };
             for once in [None, Some(true), Some(false)] {
                 let ranking = [
                     on(0).then_some(Verdict::Deny),
                     on(1).then_some(Verdict::Allow),
+                    on(4).then_some(Verdict::Deny),
                     on(2).then_some(Verdict::Deny),
                     on(3).then_some(Verdict::Allow),
                     once.map(|yes| if yes { Verdict::Allow } else { Verdict::Deny }),
@@ -79,7 +83,7 @@ mod tests {
                 assert_eq!(
                     Some(lists.decide(&site, once)),
                     ranking.into_iter().flatten().next(),
-                    "{bits:04b} {once:?}"
+                    "{bits:05b} {once:?}"
                 );
             }
         }

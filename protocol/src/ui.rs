@@ -21,6 +21,8 @@ pub mod kinds {
     pub const RESUME: &str = "ui.resume";
     /// Params [`super::TransferRef`]. Takes the transfer off the list; stops it first.
     pub const REMOVE: &str = "ui.remove";
+    /// Params [`super::MoveTransfer`]: another place among the transfers that wait for their turn.
+    pub const MOVE: &str = "ui.move";
     /// Params [`super::TransferRef`]; opens the folder in the desktop's file manager.
     pub const REVEAL: &str = "ui.reveal";
     /// No params; result [`super::Prompts`]: open prompts of this browser session (after a restart of the background).
@@ -46,6 +48,16 @@ pub mod kinds {
 pub struct TransferRef {
     /// The transfer's uuid.
     pub uuid: String,
+}
+
+/// Params of `ui.move`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveTransfer {
+    /// Which; it must wait for its turn.
+    pub uuid: String,
+    /// Directly before this one, which must wait too; absent: to the end.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 /// Life-cycle states (reference, 1.8); the texts are those of the page API.
@@ -333,6 +345,18 @@ pub struct TrustView {
     pub trusted: Vec<String>,
     /// Patterns of sites that may not.
     pub restricted: Vec<String>,
+    /// Patterns of sites of which every transfer is asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ask: Vec<String>,
+    /// Patterns that the administrator trusts; they win over the user's lists and cannot be changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managed_trusted: Vec<String>,
+    /// Patterns that the administrator refuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managed_restricted: Vec<String>,
+    /// True: the administrator refuses every other site.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub managed_only: bool,
 }
 
 /// Params of `ui.forget-trust`.
@@ -340,6 +364,14 @@ pub struct TrustView {
 pub struct ForgetTrust {
     /// The pattern as listed.
     pub pattern: String,
+    /// What sites that are no longer allowed have under way is stopped. A window that asked first says `false` if the user
+    /// wants it to go on.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub stop: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Result of `ui.status`.

@@ -102,7 +102,7 @@ fn secrets_of_a_spec_are_in_no_log_no_argument_no_environment_no_database_and_no
 
     assert_clean("what the browser was told", &browser.raw());
     assert_clean("the server's log", &server.log());
-    assert!(scratch.home().join("logs/agent.log").exists(), "there is a log that was looked at");
+    assert!(scratch.home().join("logs/godwit-agent.log").exists(), "there is a log that was looked at");
     assert_clean_files(&scratch.home());
     assert_clean_files(server.state());
     assert_clean_files(&scratch.path("stderr"));

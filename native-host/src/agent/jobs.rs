@@ -1,6 +1,6 @@
 //! Work on the disk, on threads that may hang (a network folder) without holding up anything else.
 
-use crate::core::{Chosen, Input, Job, JobResult};
+use crate::core::{Chosen, Input, Job, JobResult, files, probe};
 use crate::grants::{Grant, GrantKind};
 use crate::{picker, transfers};
 use std::path::Path;
@@ -14,7 +14,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) fn start(job: Job, inputs: mpsc::Sender<Input>) {
     tokio::spawn(async move {
         let ticket = job.ticket();
-        let result = match tokio::time::timeout(LIMIT, tokio::task::spawn_blocking(move || run(job))).await {
+        let limit = if matches!(job, Job::File { .. }) { files::SUM_LIMIT + LIMIT } else { LIMIT };
+        let result = match tokio::time::timeout(limit, tokio::task::spawn_blocking(move || run(job))).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
                 tracing::error!(%error, "a job failed");
@@ -44,6 +45,8 @@ pub(crate) fn run(job: Job) -> JobResult {
         Job::List { ticket, query, recent } => {
             JobResult::Listed { ticket, result: picker::list(&query, recent.as_deref()) }
         }
+        Job::File { ticket, wish, grants } => JobResult::Answer { ticket, answer: files::carry_out(&wish, &grants) },
+        Job::Connect { ticket, wish } => JobResult::Answer { ticket, answer: probe::try_port(&wish) },
         Job::Create { ticket, folder } => JobResult::Listed { ticket, result: picker::create(&folder) },
     }
 }

@@ -1,11 +1,12 @@
 //! The one loop through which everything passes: inputs to the core, its outputs to the world.
 
 use super::connection::{self, Outgoing};
-use super::jobs;
+use super::{jobs, watch};
 use crate::core::{ConnId, Core, Input, Output, RunId};
 use crate::desktop::{Desktop, XdgOpen};
 use crate::home::Home;
 use crate::listener::{self, Seat};
+use crate::store::snapshot;
 use crate::supervisor::{Leftovers, WorkerHandle, spawn_worker};
 use crate::time::SystemClock;
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ struct Shell {
     program: PathBuf,
     desktop: Arc<dyn Desktop>,
     leftovers: Leftovers,
+    snapshot: PathBuf,
     ending: bool,
 }
 
@@ -47,6 +49,7 @@ pub(super) async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let leftovers = Leftovers::new(&home.run);
     leftovers.clear().await;
+    watch::start(&home.settings, inputs.clone());
     let mut shell = Shell {
         inputs,
         clients: HashMap::new(),
@@ -54,6 +57,7 @@ pub(super) async fn run(
         program,
         desktop: Arc::new(XdgOpen),
         leftovers,
+        snapshot: home.snapshot(),
         ending: false,
     };
     let mut next_conn: ConnId = 0;
@@ -109,7 +113,12 @@ pub(super) async fn run(
     // Answers to the request to end are still on their way out.
     shell.clients.clear();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    tokio::task::block_in_place(|| core.close());
+    tokio::task::block_in_place(|| {
+        core.close();
+        if let Some(records) = core.last_snapshot() {
+            snapshot::keep(&home.snapshot(), &records);
+        }
+    });
     drop(std::fs::remove_file(home.socket()));
     Ok(())
 }
@@ -158,6 +167,11 @@ impl Shell {
                         }
                     });
                 }
+                Output::Snapshot(records) => {
+                    let file = self.snapshot.clone();
+                    tokio::task::spawn_blocking(move || snapshot::keep(&file, &records));
+                }
+                Output::LogLevel(level) => crate::logging::set_level(&level),
                 Output::Exit => self.ending = true,
             }
         }

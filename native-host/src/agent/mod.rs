@@ -5,10 +5,12 @@ mod connection;
 pub(crate) mod jobs;
 mod main_loop;
 mod open;
+mod watch;
 
 use crate::home::Home;
 use crate::listener::{self, ListenError};
-use crate::settings::Settings;
+use crate::settings::policy::Policy;
+use crate::settings::{DiskFile, SettingsBook};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +24,10 @@ pub struct Options {
     /// Write everything the database holds to FILE as JSON, without secrets, and end. The agent must not be running.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
+    /// Put what FILE holds (an export, or `state/snapshot.json`) in the database's place, and end. The present database is kept
+    /// beside it. The agent must not be running.
+    #[arg(long, value_name = "FILE")]
+    pub import: Option<PathBuf>,
     /// Program to run for each transfer instead of the `godwit-worker` beside this one.
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub worker: Option<PathBuf>,
@@ -61,14 +67,16 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     if let Some(file) = &options.export {
         return open::export(&home, file);
     }
-    let (settings, complaint) = match Settings::load(&home.settings) {
-        Ok(settings) => (settings, None),
-        Err(error) => (Settings::default(), Some(format!("{error}. The default settings are used."))),
-    };
-    crate::logging::start(&home.agent_log(), &settings.log.level)?;
+    if let Some(file) = &options.import {
+        open::import(&home, file, crate::time::SystemClock::default().now())?;
+        return Ok(());
+    }
+    let policy = Policy::load(&home.policies);
+    let settings = SettingsBook::open(DiskFile(home.settings.clone()), policy);
+    crate::logging::start(&home.agent_log(), &home.transfer_log(), &settings.now().log.level)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "agent starts");
     let clock = crate::time::SystemClock::default();
-    let core = open::core(&home, &settings, complaint, Duration::from_secs(options.idle_seconds), clock.now())?;
+    let core = open::core(&home, settings, Duration::from_secs(options.idle_seconds), clock.now())?;
     let worker = worker_program(options)?;
     // Two threads: one for the core, whose writes to disk block, one for all else.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

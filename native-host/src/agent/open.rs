@@ -4,33 +4,25 @@ use super::AgentError;
 use crate::core::{Core, Parts};
 use crate::home::Home;
 use crate::secrets::{FileKeyStore, Vault};
-use crate::settings::{Settings, replace_file};
-use crate::store::{self, SledStore};
+use crate::settings::{SettingsBook, replace_file};
+use crate::store::{SledStore, Store, snapshot};
 use crate::time::Now;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) fn core(
-    home: &Home,
-    settings: &Settings,
-    complaint: Option<String>,
-    idle: Duration,
-    now: Now,
-) -> Result<Core, AgentError> {
-    let mut notices: Vec<String> = complaint.into_iter().collect();
+pub(super) fn core(home: &Home, settings: SettingsBook, idle: Duration, now: Now) -> Result<Core, AgentError> {
+    let mut notices: Vec<String> = Vec::new();
     let opened = SledStore::open(&home.state.join("db"), now.wall_ms)?;
+    let mut store = opened.store;
     if let Some(aside) = opened.set_aside {
-        notices.push(format!(
-            "The database could not be read and a new one was begun. The old one is kept as {}.",
-            aside.display()
-        ));
+        notices.push(restore(&mut store, home, &aside));
     }
     let vault = Vault::open(&FileKeyStore { path: home.state.join("keys").join("secrets.key") })?;
     notices.push("Passwords of queued transfers are sealed with a key file of yours (mode 0600).".into());
     let parts = Parts {
-        store: opened.store,
+        store,
         vault,
-        settings: settings.clone(),
+        settings,
         home: home.clone(),
         notices,
         idle,
@@ -42,8 +34,43 @@ pub(super) fn core(
 /// `--export`
 pub(super) fn export(home: &Home, file: &Path) -> Result<(), AgentError> {
     let opened = SledStore::open(&home.state.join("db"), 0)?;
-    let value = store::export(&opened.store)?;
-    let text = serde_json::to_vec_pretty(&value).map_err(std::io::Error::other)?;
+    let records = snapshot::records(&opened.store)?;
+    let text = snapshot::write(&records, false)?;
     let file = std::path::absolute(file)?;
     Ok(replace_file(&file, &text)?)
+}
+
+/// `--import`: the present database is set aside, never deleted.
+pub(super) fn import(home: &Home, file: &Path, now: Now) -> Result<PathBuf, AgentError> {
+    let changes = snapshot::read(&std::fs::read(file)?)?;
+    let (folder, aside) = (home.state.join("db"), home.state.join(format!("db.replaced-{}", now.wall_ms)));
+    if folder.exists() {
+        std::fs::rename(&folder, &aside)?;
+    }
+    let mut store = SledStore::open(&folder, now.wall_ms)?.store;
+    store.apply(&changes)?;
+    store.sync()?;
+    Ok(aside)
+}
+
+/// Fills a new database from the last copy; says to the user what became of the old one.
+fn restore(store: &mut SledStore, home: &Home, aside: &Path) -> String {
+    let kept = format!("The database could not be read and is kept as {}.", aside.display());
+    let restored = std::fs::metadata(home.snapshot()).and_then(|meta| {
+        let bytes = std::fs::read(home.snapshot())?;
+        let changes = snapshot::read(&bytes).map_err(std::io::Error::other)?;
+        store.apply(&changes).and_then(|()| store.sync()).map_err(std::io::Error::other)?;
+        meta.modified()
+    });
+    match restored {
+        Ok(written) => {
+            let ms = written.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
+            let date = crate::time::local_iso(u64::try_from(ms).unwrap_or_default());
+            format!("{kept} Transfers, sites, servers and passwords were restored from the copy of {date}.")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no copy of the database could be restored");
+            format!("{kept} A new one was begun.")
+        }
+    }
 }

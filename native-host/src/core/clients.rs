@@ -48,6 +48,9 @@ impl Core {
         self.idle_since = None;
         self.send_trust(Some(conn));
         self.send_badge(Some(conn));
+        if hello.role == Role::Extension {
+            self.send_settings(Some(conn));
+        }
     }
 
     pub(super) fn disconnected(&mut self, conn: ConnId, now: Now) {

@@ -7,6 +7,7 @@ use crate::prompts::{Asked, Purpose, is_dialog};
 use crate::time::Now;
 use godwit_protocol::envelope::codes;
 use godwit_protocol::page::{Endpoint, PageAnswer};
+use godwit_protocol::prefs::TrustList;
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::trust::Verdict;
 use godwit_protocol::ui::{Decision, Prompt, PromptAnswer, Question};
@@ -82,6 +83,7 @@ impl Core {
             self.send_prompt(conn, &next);
         }
         match asked.purpose {
+            Purpose::Start(ticket) => self.start_decided(conn, ticket, &asked.prompt.origin, &answer.decision, now),
             Purpose::Consent => self.consent_decided(conn, &asked.prompt.origin, &answer.decision, now),
             Purpose::Dialog(ticket) => self.dialog_answered(ticket, &asked.prompt.question, answer.decision),
             Purpose::Certificate(transfer) => {
@@ -99,25 +101,29 @@ impl Core {
         };
         tracing::info!(%origin, allowed, remember, "the user decided about a site");
         match (allowed, remember) {
-            (_, true) => self.remember_trust(origin, allowed),
+            (_, true) => {
+                self.remember_trust(origin, allowed);
+                self.revoked(&HostPattern::exact(origin), true, now);
+            }
             (true, false) => self.trust.allow_once(&session, origin),
             (false, false) => self.trust.refuse_once(&session, origin, now),
         }
         self.go_on(now);
     }
 
-    fn remember_trust(&mut self, origin: &Origin, trusted: bool) {
+    pub(super) fn remember_trust(&mut self, origin: &Origin, trusted: bool) {
         let pattern = HostPattern::exact(origin);
         if !trusted {
             self.trust.forget_once(pattern.as_str());
         }
-        self.save_trust(pattern.as_str(), Some(trusted));
-        self.trust.remember(pattern, trusted);
+        let list = if trusted { TrustList::Trusted } else { TrustList::Restricted };
+        self.save_trust(pattern.as_str(), Some(list));
+        self.trust.remember(pattern, list);
         self.send_trust(None);
     }
 
     /// Takes up page calls whose site has been decided about, in any browser, in the order in which they came.
-    fn go_on(&mut self, now: Now) {
+    pub(super) fn go_on(&mut self, now: Now) {
         let decided: Vec<(Ticket, Verdict)> = self
             .waiting
             .iter()
@@ -146,17 +152,6 @@ impl Core {
             }
         }
     }
-
-    /// `ui.forget-trust`
-    pub(super) fn forget_trust(&mut self, conn: ConnId, id: u64, pattern: &str) {
-        if !self.trust.forget(pattern) {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such decision.");
-        }
-        self.trust.forget_once(pattern);
-        self.save_trust(pattern, None);
-        self.respond(conn, id, json!({}));
-        self.send_trust(None);
-    }
 }
 
 /// What a site hears that the user does not want.
@@ -165,7 +160,7 @@ pub(super) fn denied(origin: &Origin) -> PageAnswer {
     PageAnswer::error(403, "the user did not allow this site", &user)
 }
 
-fn consent_question(endpoint: &Endpoint, body: &str) -> Question {
+pub(super) fn consent_question(endpoint: &Endpoint, body: &str) -> Question {
     let start = matches!(endpoint, Endpoint::Start).then(|| StartRequest::from_body(body).ok()).flatten();
     match start {
         Some(start) => {

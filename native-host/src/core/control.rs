@@ -1,7 +1,7 @@
 //! What can be done to a transfer that exists, by its page, by our windows, or from the command line.
 
+use super::Core;
 use super::start::{Credentials, rate_of};
-use super::{Core, Output};
 use crate::prompts::Purpose;
 use crate::queue::{Effect, Refused, TransferId};
 use crate::time::Now;
@@ -10,7 +10,6 @@ use godwit_protocol::ErrorCode;
 use godwit_protocol::page::PageAnswer;
 use godwit_protocol::spec::RateChange;
 use godwit_protocol::ui::{TransferError, TransferStatus};
-use godwit_protocol::worker::Command;
 use serde_json::{Value, json};
 
 impl Core {
@@ -93,7 +92,6 @@ impl Core {
         };
         transfer.order.spec.apply_rates(&change);
         transfer.order.rate = rate_of(&transfer.order.spec);
-        let rate = transfer.order.rate;
         let mut shown = serde_json::Map::new();
         for name in [
             "rate_policy",
@@ -112,7 +110,7 @@ impl Core {
         }
         self.touch_order(id, now);
         if let Some(run) = self.queue.run(id) {
-            self.out.push(Output::TellWorker { run, command: Command::SetRate(rate) });
+            self.share_out(Some(run), now);
         }
         Ok(shown.into())
     }

@@ -45,7 +45,7 @@ impl Core {
         }
     }
 
-    fn extensions(&self, to: Option<ConnId>) -> Vec<ConnId> {
+    pub(super) fn extensions(&self, to: Option<ConnId>) -> Vec<ConnId> {
         match to {
             Some(conn) => vec![conn],
             None => self.clients.iter().filter(|(_, c)| c.role == Role::Extension).map(|(conn, _)| *conn).collect(),
@@ -65,17 +65,9 @@ impl Core {
     }
 
     fn badge(&self) -> Badge {
-        let mut badge = Badge::default();
-        for id in self.transfers.keys() {
-            match self.queue.place(id).map(|p| p.status) {
-                Some(TransferStatus::Initiating | TransferStatus::Running | TransferStatus::WillRetry) => {
-                    badge.active += 1;
-                }
-                Some(TransferStatus::Failed) => badge.failed += 1,
-                _ => {}
-            }
-        }
-        badge
+        let count = |status| u32::try_from(self.queue.count_of(status)).unwrap_or(u32::MAX);
+        let active = [TransferStatus::Initiating, TransferStatus::Running, TransferStatus::WillRetry];
+        Badge { active: active.into_iter().map(count).sum(), failed: count(TransferStatus::Failed) }
     }
 
     /// Notes for subscribers that a transfer changed.

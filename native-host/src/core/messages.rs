@@ -1,9 +1,13 @@
 //! What the core is told, and what it wants done.
 
+use super::files::FileWish;
 use super::{RunId, WorkerEvent};
 use crate::grants::Grant;
+use crate::store::snapshot::Record;
 use crate::transfers::{PlanError, Work};
+use godwit_protocol::bodies::TestPorts;
 use godwit_protocol::envelope::{Hello, Message, Request};
+use godwit_protocol::page::PageAnswer;
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::ui::{FolderListing, FolderQuery, NewFolder};
 use godwit_protocol::worker::{Command, Start};
@@ -46,6 +50,8 @@ pub enum Input {
     },
     /// A job has ended.
     JobDone(JobResult),
+    /// Somebody may have changed the settings file.
+    SettingsTouched,
     /// The time that [`Core::next_deadline`] named has come.
     Tick,
     /// The process was asked to end.
@@ -80,6 +86,10 @@ pub enum Output {
     Job(Job),
     /// Show a folder on the screen that the variables belong to.
     OpenFolder(PathBuf, BTreeMap<String, String>),
+    /// Keep a copy of the database, away from here: it is large.
+    Snapshot(Vec<Record>),
+    /// Log from this level on.
+    LogLevel(String),
     /// End the process when all workers have ended.
     Exit,
 }
@@ -116,6 +126,22 @@ pub enum Job {
         /// Shortcut: where the last dialog was.
         recent: Option<PathBuf>,
     },
+    /// Read or sum a file for a page.
+    File {
+        /// For this request.
+        ticket: Ticket,
+        /// What.
+        wish: FileWish,
+        /// What it may name.
+        grants: Vec<Grant>,
+    },
+    /// Try a port of a server.
+    Connect {
+        /// For this request.
+        ticket: Ticket,
+        /// Which.
+        wish: TestPorts,
+    },
     /// Make a folder and list it.
     Create {
         /// For this request.
@@ -133,6 +159,8 @@ impl Job {
             Self::Plan { ticket, .. }
             | Self::Inspect { ticket, .. }
             | Self::List { ticket, .. }
+            | Self::File { ticket, .. }
+            | Self::Connect { ticket, .. }
             | Self::Create { ticket, .. } => *ticket,
         }
     }
@@ -169,6 +197,13 @@ pub enum JobResult {
         ticket: Ticket,
         /// The rest.
         chosen: Vec<Chosen>,
+    },
+    /// Of [`Job::File`] and [`Job::Connect`].
+    Answer {
+        /// For this request.
+        ticket: Ticket,
+        /// For the page.
+        answer: PageAnswer,
     },
     /// It took too long, or failed in a way that should not be.
     Lost {

@@ -4,17 +4,24 @@
 //! **Order of things:** an input is handled in memory, then what changed is written and synced, then the outputs leave. So no
 //! answer acknowledges what a crash could undo.
 
+mod bandwidth;
 mod clients;
 mod consent;
 mod control;
 mod dialogs;
 mod events;
+pub(crate) mod files;
 mod messages;
 mod page_calls;
 mod persist;
+pub(crate) mod probe;
 mod requests;
+mod revoke;
 mod running;
+mod settings;
 mod start;
+
+mod tidy;
 
 #[cfg(test)]
 mod tests;
@@ -29,9 +36,9 @@ use crate::grants::Grants;
 use crate::home::Home;
 use crate::limits::RateLimit;
 use crate::prompts::PromptBook;
-use crate::queue::{Limits, Queue, TransferId};
+use crate::queue::{Queue, TransferId};
 use crate::secrets::Vault;
-use crate::settings::Settings;
+use crate::settings::SettingsBook;
 use crate::store::{Change, Store, StoreError};
 use crate::time::Now;
 use crate::transfers::{Tombstone, Transfer};
@@ -52,7 +59,7 @@ pub struct Parts<S> {
     /// For secrets.
     pub vault: Vault,
     /// The user's settings.
-    pub settings: Settings,
+    pub settings: SettingsBook,
     /// Paths.
     pub home: Home,
     /// What the user should know from the start.
@@ -67,7 +74,7 @@ pub struct Parts<S> {
 pub struct Core {
     store: Box<dyn Store>,
     vault: Vault,
-    settings: Settings,
+    settings: SettingsBook,
     home: Home,
     notices: Vec<String>,
     idle: Duration,
@@ -89,6 +96,10 @@ pub struct Core {
     waiting: BTreeMap<Ticket, Waiting>,
     next_ticket: Ticket,
     runs: BTreeMap<RunId, Run>,
+    /// Workers that only try a login.
+    probes: BTreeMap<RunId, Ticket>,
+    /// When the bandwidth limits were divided last.
+    last_shared: Duration,
     last_badge: Badge,
     badge_dirty: bool,
     recent_folder: Option<PathBuf>,
@@ -106,6 +117,10 @@ pub struct Core {
     fresh: Vec<TransferId>,
     /// Transfers with progress that is not yet written.
     progressed: BTreeSet<TransferId>,
+    /// Completed transfers, and when they leave the list.
+    leaving: BTreeMap<TransferId, Duration>,
+    /// When a copy of the database is made; `None`: nothing has changed since the last.
+    snapshot_due: Option<Duration>,
     last_progress_save: Duration,
 
     out: Vec<Output>,
@@ -121,12 +136,7 @@ impl Core {
     /// Loads the state from the store.
     pub fn new<S: Store + 'static>(parts: Parts<S>, now: Now) -> Result<Self, StoreError> {
         let loaded = persist::load(&parts.store)?;
-        let limits = Limits {
-            active: parts.settings.queue.active,
-            retries: parts.settings.retry.attempts,
-            interval: Duration::from_secs(parts.settings.retry.interval_seconds),
-            ..Limits::default()
-        };
+        let limits = settings::queue_limits(parts.settings.now());
         let mut core = Self {
             store: Box::new(parts.store),
             vault: parts.vault,
@@ -148,6 +158,8 @@ impl Core {
             waiting: BTreeMap::new(),
             next_ticket: 1,
             runs: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            last_shared: now.mono,
             last_badge: Badge::default(),
             badge_dirty: false,
             recent_folder: None,
@@ -160,16 +172,20 @@ impl Core {
             changes: Vec::new(),
             fresh: Vec::new(),
             progressed: BTreeSet::new(),
+            leaving: BTreeMap::new(),
+            snapshot_due: None,
             last_progress_save: now.mono,
             out: Vec::new(),
         };
+        core.trust.manage(core.settings.trust_policy());
         core.notices.extend(loaded.notices);
         core.expire_tombstones(now);
         for (id, order, state) in loaded.transfers {
+            let lane = start::lane(order.spec.direction);
             let mut transfer = Transfer::new(order);
             transfer.standing = state.standing;
             core.transfers.insert(id.clone(), transfer);
-            if core.queue.restore(id.clone(), state.place) {
+            if core.queue.restore(id.clone(), lane, state.place) {
                 core.touch(&id, now);
             }
         }
@@ -178,6 +194,7 @@ impl Core {
 
     /// Starts what was waiting when the last agent ended.
     pub fn start(&mut self, now: Now) -> Vec<Output> {
+        self.tidy_all(now);
         let effects = self.queue.pump();
         self.apply(effects, now);
         self.finish(now)
@@ -191,6 +208,7 @@ impl Core {
             Input::Request { conn, request } => self.request(conn, request, now),
             Input::Worker { run, event } => self.worker(run, event, now),
             Input::JobDone(result) => self.job_done(result, now),
+            Input::SettingsTouched => self.settings_touched(now),
             Input::Tick => {}
             Input::Shutdown => self.shut_down(),
         }
@@ -204,7 +222,19 @@ impl Core {
         let waiting = self.waiting.values().filter_map(|w| w.deadline).min();
         let progress = (!self.progressed.is_empty()).then(|| self.last_progress_save + persist::PROGRESS_INTERVAL);
         let idle = self.idle_since.map(|since| since + self.idle).filter(|_| !self.closing);
-        [self.queue.next_due(), waiting, progress, idle, self.next_event_due()].into_iter().flatten().min()
+        [
+            self.queue.next_due(),
+            waiting,
+            progress,
+            idle,
+            self.next_event_due(),
+            self.next_share(),
+            self.next_tidy(),
+            self.snapshot_due,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Last words: what is in memory only is written.
@@ -220,6 +250,7 @@ impl Core {
             JobResult::Planned { ticket, request, result } => self.planned(ticket, *request, result, now),
             JobResult::Inspected { ticket, chosen } => self.inspected(ticket, &chosen),
             JobResult::Listed { ticket, result } => self.listed(ticket, result),
+            JobResult::Answer { ticket, answer } => self.answered_by_job(ticket, &answer),
             JobResult::Lost { ticket } => self.job_lost(ticket),
         }
     }
@@ -228,10 +259,13 @@ impl Core {
         let effects = self.queue.tick(now.mono);
         self.apply(effects, now);
         self.expire_requests(now);
+        self.reshare(now);
         if now.mono >= self.last_progress_save + persist::PROGRESS_INTERVAL {
             self.last_progress_save = now.mono;
             self.save_progress();
         }
+        self.tidy(now);
+        self.take_snapshot(now);
         let busy = !self.clients.is_empty() || self.queue.has_work();
         match self.idle_since {
             _ if busy => self.idle_since = None,
@@ -257,7 +291,7 @@ impl Core {
     /// Writes what changed, then lets the outputs go.
     fn finish(&mut self, now: Now) -> Vec<Output> {
         self.send_events(now);
-        if let Err(error) = self.save() {
+        if let Err(error) = self.save(now) {
             self.saving_failed(&error, now);
         }
         self.fresh.clear();

@@ -37,12 +37,9 @@ impl Core {
         let answer = match &endpoint {
             Endpoint::Version => Some(version()),
             Endpoint::Ping => Some(PageAnswer::ok(&json!({}))),
-            // The same for every site and every machine, so it needs nobody's consent.
-            Endpoint::Known(path) => Some(PageAnswer::error(
-                501,
-                &format!("{path} is not implemented"),
-                "This version of Godwit does not offer this function.",
-            )),
+            // There is nothing to prepare, so it needs nobody's consent.
+            Endpoint::InitDragDrop => Some(PageAnswer::ok(&json!({}))),
+            Endpoint::UpdateRequire => Some(self.update_required(conn, &origin, &call.body, now)),
             _ => None,
         };
         if let Some(answer) = answer {
@@ -51,7 +48,11 @@ impl Core {
         let dialog_ms = call.timeout.filter(|_| is_dialog(&endpoint));
         let wait_ms = [deadline_ms, dialog_ms].into_iter().flatten().min();
         let deadline = self.deadline(wait_ms, now);
-        match self.trust.verdict(&self.session_of(conn), &origin, now) {
+        let verdict = self.trust.verdict(&self.session_of(conn), &origin, now);
+        if endpoint == Endpoint::Start && verdict != Verdict::Deny && self.asks_each_start(&origin) {
+            return self.ask_about_start(conn, id, origin, call.body, deadline);
+        }
+        match verdict {
             Verdict::Allow => self.allowed_call(conn, id, origin, endpoint, call.body, deadline, now),
             // A page may poll before it asks for anything; it must not learn or cause anything by that.
             Verdict::Deny | Verdict::Ask if endpoint == Endpoint::Activity => {
@@ -77,7 +78,13 @@ impl Core {
     ) {
         match endpoint {
             Endpoint::Start => return self.start_call(conn, id, origin, body, deadline),
-            Endpoint::SelectFiles | Endpoint::SelectFolders | Endpoint::SelectSave => {
+            Endpoint::ReadFile | Endpoint::ReadChunk | Endpoint::Checksum => {
+                return self.file_call(conn, id, origin, endpoint, &body, deadline);
+            }
+            Endpoint::TestPorts | Endpoint::Authenticate => {
+                return self.probe_call(conn, id, origin, endpoint, &body, deadline, now);
+            }
+            Endpoint::SelectFiles | Endpoint::SelectFolders | Endpoint::SelectSave | Endpoint::DroppedFiles => {
                 return self.dialog_call(conn, id, origin, endpoint, body, deadline);
             }
             _ => {}
@@ -141,8 +148,24 @@ impl Core {
                 self.reveal(conn, &id).map_err(|why| PageAnswer::error(404, why, why))?;
                 Ok(json!({}))
             }
-            _ => Err(PageAnswer::error(501, "not implemented", "This version of Godwit does not offer this function.")),
+            // Answered before they come here.
+            _ => Err(PageAnswer::error(500, "misrouted", "An internal error.")),
         }
+    }
+
+    /// A page wants a newer version than this. The user hears of it only from a site that may use Godwit; which that is, the
+    /// page does not learn from the answer.
+    fn update_required(&mut self, conn: ConnId, origin: &Origin, body: &str, now: Now) -> PageAnswer {
+        let body = match parse_body(body) {
+            Ok(body) => body,
+            Err(error) => return bad_body(&error),
+        };
+        let wanted = body.get("min_version").and_then(Value::as_str).unwrap_or_default();
+        let allowed = self.trust.verdict(&self.session_of(conn), origin, now) == Verdict::Allow;
+        if allowed && is_newer(wanted, API_VERSION) {
+            self.open_page(conn, "about", "update");
+        }
+        PageAnswer::ok(&json!({}))
     }
 
     fn show(&mut self, conn: ConnId, page: &str, argument: &str) -> Result<Value, PageAnswer> {
@@ -213,6 +236,14 @@ fn version() -> PageAnswer {
     }))
 }
 
+/// As the SDK compares: part by part as numbers, over the common length.
+fn is_newer(wanted: &str, present: &str) -> bool {
+    let parts = |text: &str| -> Vec<u64> { text.split('.').map(|p| p.parse().unwrap_or(0)).collect() };
+    let (wanted, present) = (parts(wanted), parts(present));
+    let common = wanted.len().min(present.len());
+    wanted.iter().take(common).cmp(present.iter().take(common)).is_gt()
+}
+
 /// 400 with the parser's words.
 pub(super) fn bad_body(error: &BodyError) -> PageAnswer {
     let status = if matches!(error, BodyError::TooLarge) { 413 } else { 400 };
@@ -227,6 +258,7 @@ fn not_found() -> PageAnswer {
 pub(super) fn refused(why: crate::queue::Refused) -> PageAnswer {
     match why {
         crate::queue::Refused::Unknown => not_found(),
+        crate::queue::Refused::NotWaiting => PageAnswer::error(409, "not waiting", &why.to_string()),
         crate::queue::Refused::Completed => PageAnswer::error(409, "completed", "The transfer has completed already."),
     }
 }

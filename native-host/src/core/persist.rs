@@ -2,18 +2,22 @@
 
 use super::{Core, Output};
 use crate::queue::TransferId;
+use crate::store::snapshot::{self, Record};
 use crate::store::{Change, Store, StoreError, Tree, decode, encode};
 use crate::time::Now;
 use crate::transfers::{ORDER_FORM, Order, STATE_FORM, StoredState, TOMBSTONE_FORM, Tombstone, secrets_key};
 use crate::trust::{Remembered, TRUST_FORM, TrustBook};
 use godwit_protocol::envelope::{Message, Response, codes};
 use godwit_protocol::page::PageAnswer;
+use godwit_protocol::prefs::TrustList;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Progress of running transfers is written this often.
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// A copy of the database is made this long after the first change since the last copy.
+pub(super) const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(600);
 /// Tokens are reserved in the store in blocks, so that not every report of a worker is a write.
 const TOKEN_BLOCK: u64 = 10_000;
 const META_FORM: u32 = 1;
@@ -58,7 +62,7 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     }
     for (key, bytes) in store.all(Tree::Trust)? {
         match (read::<Remembered>(TRUST_FORM, &key, &bytes, &mut unread), key.parse()) {
-            (Some(remembered), Ok(pattern)) => loaded.trust.remember(pattern, remembered.trusted),
+            (Some(remembered), Ok(pattern)) => loaded.trust.remember(pattern, remembered.list()),
             (Some(_), Err(_)) => unread.push(key),
             (None, _) => {}
         }
@@ -162,9 +166,9 @@ impl Core {
         self.changes.push(Change::Delete(Tree::Tombstones, id.as_str().to_owned()));
     }
 
-    pub(super) fn save_trust(&mut self, pattern: &str, trusted: Option<bool>) {
-        match trusted {
-            Some(trusted) => self.put(Tree::Trust, pattern.to_owned(), TRUST_FORM, &Remembered { trusted }),
+    pub(super) fn save_trust(&mut self, pattern: &str, list: Option<TrustList>) {
+        match list {
+            Some(list) => self.put(Tree::Trust, pattern.to_owned(), TRUST_FORM, &Remembered::on(list)),
             None => self.changes.push(Change::Delete(Tree::Trust, pattern.to_owned())),
         }
     }
@@ -172,6 +176,13 @@ impl Core {
     pub(super) fn save_pin(&mut self, server: &str, fingerprint: &str) {
         self.pins.insert(server.to_owned(), fingerprint.to_owned());
         self.put(Tree::Pins, server.to_owned(), PIN_FORM, &fingerprint);
+    }
+
+    /// `ui.forget-server`
+    pub(super) fn forget_pin(&mut self, server: &str) -> bool {
+        self.session_pins.retain(|(_, s), _| s != server);
+        self.changes.push(Change::Delete(Tree::Pins, server.to_owned()));
+        self.pins.remove(server).is_some()
     }
 
     fn put<T: serde::Serialize>(&mut self, tree: Tree, key: String, form: u32, data: &T) {
@@ -195,7 +206,7 @@ impl Core {
     }
 
     /// Writes everything that must be safe before an answer leaves.
-    pub(super) fn save(&mut self) -> Result<(), StoreError> {
+    pub(super) fn save(&mut self, now: Now) -> Result<(), StoreError> {
         if self.token > self.token_ceiling {
             let ceiling = self.token + TOKEN_BLOCK;
             self.put(Tree::Meta, TOKEN_KEY.into(), META_FORM, &ceiling);
@@ -214,6 +225,7 @@ impl Core {
             Ok(()) => {
                 self.changes.clear();
                 self.unsaved.clear();
+                self.snapshot_due = self.snapshot_due.or(Some(now.mono + SNAPSHOT_INTERVAL));
                 Ok(())
             }
             Err(error) => {
@@ -222,6 +234,23 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// A copy of the database, some time after something changed.
+    pub(super) fn take_snapshot(&mut self, now: Now) {
+        if self.snapshot_due.is_some_and(|due| due <= now.mono) {
+            self.snapshot_due = None;
+            match snapshot::records(self.store.as_ref()) {
+                Ok(records) => self.out.push(Output::Snapshot(records)),
+                Err(error) => tracing::error!(%error, "no copy of the database could be made"),
+            }
+        }
+    }
+
+    /// The last copy, for the end; `None` if there is one of the present state.
+    pub fn last_snapshot(&mut self) -> Option<Vec<Record>> {
+        self.snapshot_due.take()?;
+        snapshot::records(self.store.as_ref()).ok()
     }
 
     /// Writes progress. Not synced: after a power cut the worker's journal knows better anyway.

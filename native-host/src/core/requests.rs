@@ -41,6 +41,8 @@ pub(super) enum Stage {
     Dialog { prompt_id: String },
     /// The disk.
     Disk,
+    /// A server.
+    Server,
 }
 
 impl Core {
@@ -115,6 +117,7 @@ impl Core {
                         self.close_prompt(waiting.conn, &prompt_id);
                     }
                 }
+                Stage::Server => self.stop_probe(ticket),
                 Stage::Consent | Stage::Disk => {}
             }
         }

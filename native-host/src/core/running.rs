@@ -1,30 +1,35 @@
 //! Transfers and their workers: what the queue decides becomes orders, what workers report becomes progress.
 
+use super::bandwidth::Share;
 use super::{ConnId, Core, Output, RunId};
+use crate::logging::TRANSFER_LOG;
 use crate::prompts::Purpose;
 use crate::queue::{Effect, Outcome, TransferId};
+use crate::settings::Settings;
 use crate::store::{Change, Tree};
 use crate::supervisor::{Ended, WorkerEvent};
 use crate::time::Now;
 use crate::transfers::secrets_key;
-use godwit_protocol::ErrorCode;
 use godwit_protocol::spec::Authentication;
 use godwit_protocol::ui::{Decision, Question, TransferError, TransferStatus};
 use godwit_protocol::worker::{
     Command, Credential, Failure, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions,
 };
+use godwit_protocol::{ErrorCode, RateKbps};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A worker that runs.
 #[derive(Debug)]
 pub(super) struct Run {
-    id: TransferId,
+    pub(super) id: TransferId,
     began: Duration,
     /// Time that earlier runs took, ms.
     before_ms: u64,
     /// A certificate had been confirmed before this run began.
     pinned: bool,
+    /// Of the bandwidth limits.
+    pub(super) share: Share,
 }
 
 impl Core {
@@ -36,14 +41,18 @@ impl Core {
                 Effect::Changed { id } => self.status_changed(&id, now),
                 Effect::Stop { run } => self.out.push(Output::TellWorker { run, command: Command::Stop }),
                 Effect::Start { id, run, attempt } => {
-                    let orders = self.orders(&id, attempt);
-                    let pinned = orders.as_ref().is_ok_and(|o| o.server.identity.pin.is_some());
                     let before_ms = self.transfers.get(&id).map_or(0, |t| t.standing.elapsed_ms);
-                    self.runs.insert(run, Run { id: id.clone(), began: now.mono, before_ms, pinned });
-                    match orders {
-                        Ok(start) => {
-                            tracing::info!(%id, attempt, run = run.0, "worker starts");
+                    let share = Share::default();
+                    self.runs.insert(run, Run { id: id.clone(), began: now.mono, before_ms, pinned: false, share });
+                    match self.orders(&id, attempt) {
+                        Ok(mut start) => {
+                            if let Some(worker) = self.runs.get_mut(&run) {
+                                worker.pinned = start.server.identity.pin.is_some();
+                            }
+                            start.rate = self.widest_rate(run);
+                            tracing::info!(target: TRANSFER_LOG, %id, attempt, run = run.0, "worker starts");
                             self.out.push(Output::StartWorker { run, start: Box::new(start) });
+                            self.tell_share(run, now);
                         }
                         Err(failure) => effects.extend(self.run_ended(run, Ended::Failed(failure), now)),
                     }
@@ -68,6 +77,7 @@ impl Core {
             if status == TransferStatus::Completed {
                 // Never needed again.
                 self.changes.push(Change::Delete(Tree::Secrets, secrets_key(id)));
+                self.tidy_later(id, now);
             }
             self.touch(id, now);
         }
@@ -87,6 +97,7 @@ impl Core {
                 return Err(Failure::new(ErrorCode::Authentication, "the page gave no password and no token"));
             }
         };
+        let settings = self.settings.now();
         let fingerprint = spec.fingerprint.clone();
         let pin = if fingerprint.is_some() { None } else { self.pin(&order.session, &self.server_name(id)) };
         Ok(Start {
@@ -108,10 +119,13 @@ impl Core {
                 resume: spec.resume,
                 overwrite: spec.overwrite,
                 preserve_times: spec.preserve_times,
+                partial_suffix: settings.files.partial_suffix.clone(),
+                checkpoint_suffix: settings.files.checkpoint_suffix.clone(),
+                fsync: settings.files.fsync,
                 ..TransferOptions::default()
             },
             rate: order.rate,
-            sessions: 1,
+            sessions: sessions(settings, order.rate.target),
             cookie: spec.cookie.clone().unwrap_or_default(),
         })
     }
@@ -121,20 +135,27 @@ impl Core {
         spec.map(|s| format!("{}:{}", s.remote_host, s.fasp_port)).unwrap_or_default()
     }
 
-    fn pin(&self, session: &str, server: &str) -> Option<String> {
+    pub(super) fn pin(&self, session: &str, server: &str) -> Option<String> {
         let once = self.session_pins.get(&(session.to_owned(), server.to_owned()));
         self.pins.get(server).or(once).cloned()
     }
 
     pub(super) fn worker(&mut self, run: RunId, event: WorkerEvent, now: Now) {
+        if self.probe_event(run, &event) {
+            return;
+        }
         let Some(id) = self.runs.get(&run).map(|r| r.id.clone()) else { return };
         match event {
-            WorkerEvent::Spawned { pid } => tracing::debug!(%id, run = run.0, pid, "worker runs"),
+            WorkerEvent::Spawned { pid } => tracing::debug!(target: TRANSFER_LOG, %id, run = run.0, pid, "worker runs"),
             WorkerEvent::Report(Report::Session { transport, server_version, .. }) => {
-                tracing::info!(%id, run = run.0, transport, server_version, "session");
+                tracing::info!(target: TRANSFER_LOG, %id, run = run.0, transport, server_version, "session");
                 if let Some(transfer) = self.transfers.get_mut(&id) {
                     transfer.standing.transport = transport;
                 }
+                if let Some(worker) = self.runs.get_mut(&run) {
+                    worker.share.session = Some(now.mono);
+                }
+                self.tell_share(run, now);
                 let effects = self.queue.session_began(&id, run);
                 self.apply(effects, now);
             }
@@ -144,7 +165,7 @@ impl Core {
             }
             WorkerEvent::Report(Report::File(report)) => {
                 if let Some(failure) = &report.error {
-                    tracing::warn!(%id, path = report.path, error = failure.message, "a file failed");
+                    tracing::warn!(target: TRANSFER_LOG, %id, path = report.path, error = failure.message, "a file failed");
                 }
                 if let Some(transfer) = self.transfers.get_mut(&id) {
                     transfer.file_ended(report);
@@ -161,7 +182,8 @@ impl Core {
     }
 
     fn progress(&mut self, id: &TransferId, run: RunId, stats: Stats, now: Now) {
-        let Some(worker) = self.runs.get(&run) else { return };
+        let Some(worker) = self.runs.get_mut(&run) else { return };
+        worker.share.used = stats.rate_kbps;
         let Some(transfer) = self.transfers.get_mut(id) else { return };
         let standing = &mut transfer.standing;
         let took = now.mono.saturating_sub(worker.began).as_millis();
@@ -178,16 +200,16 @@ impl Core {
         let (id, pinned) = (worker.id.clone(), worker.pinned);
         let (outcome, error) = match ended {
             Ended::Done(stats) => {
-                tracing::info!(%id, bytes = stats.bytes_written, files = stats.files_completed, "transfer completed");
+                tracing::info!(target: TRANSFER_LOG, %id, bytes = stats.bytes_written, files = stats.files_completed, "transfer completed");
                 self.progress(&id, run, stats, now);
                 (Outcome::Done, None)
             }
             Ended::Failed(failure) => {
-                tracing::warn!(%id, code = failure.code.number(), error = failure.message, "session failed");
+                tracing::warn!(target: TRANSFER_LOG, %id, code = failure.code.number(), error = failure.message, "session failed");
                 self.session_failed(&id, pinned, failure)
             }
             Ended::Crashed(how) => {
-                tracing::error!(%id, run = run.0, how, "the worker crashed");
+                tracing::error!(target: TRANSFER_LOG, %id, run = run.0, how, "the worker crashed");
                 (Outcome::Crashed, Some(Failure::new(ErrorCode::ConnectionLost, "the transfer process ended")))
             }
             Ended::Missing(why) => {
@@ -196,6 +218,7 @@ impl Core {
             }
         };
         self.runs.remove(&run);
+        self.share_out(None, now);
         let effects = self.queue.ended(&id, run, outcome, now.mono);
         let status = self.queue.place(&id).map(|p| p.status);
         if let Some(transfer) = self.transfers.get_mut(&id) {
@@ -253,7 +276,7 @@ impl Core {
             }
             _ => return self.certificate_unanswered(id, now),
         }
-        tracing::info!(%id, server, fingerprint, "certificate confirmed by the user");
+        tracing::info!(target: TRANSFER_LOG, %id, server, fingerprint, "certificate confirmed by the user");
         self.error_forgotten(id);
         let effects = self.queue.answered(id, true);
         self.apply(effects, now);
@@ -290,4 +313,11 @@ impl Core {
         let effects = self.queue.answered(id, false);
         self.apply(effects, now);
     }
+}
+
+/// Connections for one transfer: several only for those that want to be faster than one may be.
+fn sessions(settings: &Settings, target: Option<RateKbps>) -> u32 {
+    let sessions = &settings.sessions;
+    let fast = target.is_some_and(|target| target > sessions.above_kbps);
+    if sessions.enabled && fast { sessions.count } else { 1 }
 }

@@ -3,12 +3,13 @@
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Job, Ticket};
 use crate::limits::MAX_TRANSFERS;
-use crate::queue::TransferId;
+use crate::logging::TRANSFER_LOG;
+use crate::queue::{Lane, TransferId};
 use crate::store::{Change, Tree};
 use crate::time::Now;
 use crate::transfers::{Order, PlanError, Transfer, TransferOutput, Work, secrets_key};
 use godwit_protocol::page::{Endpoint, PageAnswer};
-use godwit_protocol::spec::TransferSpec;
+use godwit_protocol::spec::{Direction, TransferSpec};
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::worker::RateSettings;
 use godwit_protocol::{Origin, Secret};
@@ -90,7 +91,7 @@ impl Core {
     }
 
     pub(super) fn downloads(&self) -> PathBuf {
-        self.settings.downloads.folder.clone().unwrap_or_else(|| self.home.downloads.clone())
+        self.settings.now().downloads.folder.clone().unwrap_or_else(|| self.home.downloads.clone())
     }
 
     pub(super) fn planned(&mut self, ticket: Ticket, request: StartRequest, result: Result<Work, PlanError>, now: Now) {
@@ -121,7 +122,8 @@ impl Core {
         self.keep_credentials(&id, &credentials)?;
         let rate = rate_of(&spec);
         let title = title(&spec, &work);
-        tracing::info!(%id, %origin, direction = ?spec.direction, host = spec.remote_host, "transfer added");
+        let lane = lane(spec.direction);
+        tracing::info!(target: TRANSFER_LOG, %id, %origin, direction = ?spec.direction, host = spec.remote_host, "transfer added");
         let order = Order {
             origin: origin.clone(),
             session: self.session_of(conn),
@@ -134,7 +136,7 @@ impl Core {
         };
         self.transfers.insert(id.clone(), Transfer::new(order));
         self.fresh.push(id.clone());
-        let effects = self.queue.add(id.clone());
+        let effects = self.queue.add(id.clone(), lane);
         self.touch_order(&id, now);
         self.apply(effects, now);
         self.output(&id).ok_or_else(|| PageAnswer::error(500, "transfer vanished", "An internal error."))
@@ -162,7 +164,7 @@ impl Core {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%id, error, "credentials could not be sealed");
+                tracing::error!(target: TRANSFER_LOG, %id, error, "credentials could not be sealed");
                 Err(PageAnswer::error(500, &error, "The password could not be kept safely, so nothing was started."))
             }
         }
@@ -193,6 +195,14 @@ pub(super) fn rate_of(spec: &TransferSpec) -> RateSettings {
         target: spec.target_rate_kbps,
         minimum: spec.min_rate_kbps,
         cap: spec.target_rate_cap_kbps,
+    }
+}
+
+/// Which of the queue's lanes a direction is.
+pub(super) fn lane(direction: Direction) -> Lane {
+    match direction {
+        Direction::Receive => Lane::Download,
+        Direction::Send => Lane::Upload,
     }
 }
 

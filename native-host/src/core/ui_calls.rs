@@ -8,9 +8,10 @@ use crate::prompts::is_dialog;
 use crate::queue::{Refused, TransferId};
 use crate::time::Now;
 use godwit_protocol::envelope::codes;
+use godwit_protocol::prefs::{self, ForgetServer, KnownServer, KnownServers};
 use godwit_protocol::ui::{
-    FolderListing, FolderQuery, ForgetTrust, NewFolder, PromptAnswer, Prompts, Status, TransferRef, TransfersSnapshot,
-    kinds,
+    FolderListing, FolderQuery, ForgetTrust, MoveTransfer, NewFolder, PromptAnswer, Prompts, Status, TransferRef,
+    TransfersSnapshot, kinds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -67,8 +68,40 @@ impl Core {
             }
             kinds::TRUST => self.respond_with(conn, id, &self.trust.view()),
             kinds::FORGET_TRUST => {
-                let Some(ForgetTrust { pattern }) = self.params(conn, id, params) else { return };
-                self.forget_trust(conn, id, &pattern);
+                let Some(wish) = self.params::<ForgetTrust>(conn, id, params) else { return };
+                self.forget_trust(conn, id, &wish, now);
+            }
+            prefs::kinds::SET_TRUST => {
+                let Some(wish) = self.params(conn, id, params) else { return };
+                self.set_trust(conn, id, &wish, now);
+            }
+            prefs::kinds::KNOWN_SERVERS => {
+                let server = |(server, pin): (&String, &String)| KnownServer {
+                    server: server.clone(),
+                    fingerprint: pin.clone(),
+                };
+                let servers = self.pins.iter().map(server).collect();
+                self.respond_with(conn, id, &KnownServers { servers });
+            }
+            prefs::kinds::FORGET_SERVER => {
+                let Some(ForgetServer { server }) = self.params(conn, id, params) else { return };
+                if self.forget_pin(&server) {
+                    self.respond(conn, id, json!({}));
+                } else {
+                    self.refuse(conn, id, codes::NOT_FOUND, "There is no such server.");
+                }
+            }
+            prefs::kinds::SETTINGS => {
+                let view = self.settings.view();
+                self.respond_with(conn, id, &view);
+            }
+            prefs::kinds::CHANGE_SETTINGS => self.change_settings(conn, id, params, now),
+            kinds::MOVE => {
+                let Some(MoveTransfer { uuid, before }) = self.params(conn, id, params) else { return };
+                let before = before.map(TransferId::new);
+                let moved = self.queue.reorder(&TransferId::new(uuid), before.as_ref());
+                let moved = moved.map(|effects| self.apply(effects, now));
+                self.done(conn, id, moved);
             }
             kinds::STATUS => self.status(conn, id, now),
             kinds::SHUTDOWN => {
@@ -91,10 +124,14 @@ impl Core {
                 };
             }
         };
+        self.done(conn, id, done);
+    }
+
+    fn done(&mut self, conn: ConnId, id: u64, done: Result<(), Refused>) {
         match done {
             Ok(()) => self.respond(conn, id, json!({})),
             Err(why @ Refused::Unknown) => self.refuse(conn, id, codes::NOT_FOUND, &why.to_string()),
-            Err(why @ Refused::Completed) => self.refuse(conn, id, codes::BAD_REQUEST, &why.to_string()),
+            Err(why) => self.refuse(conn, id, codes::BAD_REQUEST, &why.to_string()),
         }
     }
 
@@ -121,7 +158,7 @@ impl Core {
             more: json!({"log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
                 "transfers_total": self.transfers.len()}),
             transfers,
-            notices: self.notices.clone(),
+            notices: self.notices.iter().chain(self.settings.problems()).cloned().collect(),
         };
         self.respond_with(conn, id, &status);
     }
@@ -134,7 +171,7 @@ impl Core {
         }
     }
 
-    fn respond_with(&mut self, conn: ConnId, id: u64, result: &impl Serialize) {
+    pub(super) fn respond_with(&mut self, conn: ConnId, id: u64, result: &impl Serialize) {
         match serde_json::to_value(result) {
             Ok(value) => self.respond(conn, id, value),
             Err(error) => self.refuse(conn, id, codes::INTERNAL, &error.to_string()),

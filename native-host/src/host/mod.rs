@@ -53,7 +53,10 @@ pub fn run(arguments: &[OsString]) -> io::Result<Ending> {
     // Not `Stdin` itself: its buffer would hide from `poll` what has arrived.
     let input = FrameReader::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
     match Home::from_environment().map_err(|e| e.to_string()).and_then(|home| agent_start::connect(&home, hung_up)) {
-        Ok(Some(socket)) => forward(input, &output, socket, caller),
+        Ok(Some(socket)) => {
+            note(&format!("connected for {} ({})", kind.browser(), kind.id()));
+            forward(input, &output, socket, caller)
+        }
         Ok(None) => Ok(Ending::Closed),
         Err(why) => {
             complain(&why);
@@ -218,8 +221,19 @@ fn write_payload(socket: &mut UnixStream, payload: &[u8]) -> io::Result<()> {
 }
 
 /// For the browser's log: the host itself has none.
+/// Into the browser's log and our own.
 fn complain(why: &str) {
     drop(writeln!(io::stderr(), "godwit-host: {why}"));
+    note(why);
+}
+
+/// Into our own log; without a folder for it, nowhere.
+fn note(what: &str) {
+    if let Ok(home) = Home::from_environment()
+        && home.logs.is_dir()
+    {
+        crate::logging::note(&home.host_log(), what);
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! ```
 //! **Must not know** what a transfer is: neither spec nor page nor worker process, only ids and outcomes.
 
+mod line;
 mod machine;
 #[cfg(test)]
 mod model;
@@ -49,11 +50,24 @@ impl fmt::Display for TransferId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub u64);
 
+/// Which way a transfer goes: each may have a limit of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// To this machine.
+    Download,
+    /// From it.
+    Upload,
+}
+
 /// The tunables of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Transfers with a worker at one time; more only by the user's explicit wish.
     pub active: usize,
+    /// As [`Self::active`], of downloads alone.
+    pub downloads: usize,
+    /// As [`Self::active`], of uploads alone.
+    pub uploads: usize,
     /// Retries in a row without progress; then the transfer has failed.
     pub retries: u32,
     /// Pause before a retry.
@@ -65,14 +79,31 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { active: 3, retries: 3, interval: Duration::from_secs(30), crash_delay: Duration::from_secs(1) }
+        Self {
+            active: 3,
+            downloads: usize::MAX,
+            uploads: usize::MAX,
+            retries: 3,
+            interval: Duration::from_secs(30),
+            crash_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Limits {
+    fn of(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Download => self.downloads,
+            Lane::Upload => self.uploads,
+        }
     }
 }
 
 /// What is kept of a transfer's place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Order of arrival; the smallest waits the shortest.
+    /// Order of arrival, or what the user made of it; the smallest waits the shortest. Has gaps, so that one can be put
+    /// between two others without touching them.
     pub order: u64,
     /// Where it stands.
     pub status: TransferStatus,
@@ -133,6 +164,9 @@ pub enum Refused {
     /// It has completed.
     #[error("the transfer has completed already")]
     Completed,
+    /// It does not wait.
+    #[error("only transfers that wait for their turn have a place in the queue")]
+    NotWaiting,
 }
 
 /// True for states in which a transfer is under way or will be by itself.

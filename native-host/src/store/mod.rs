@@ -8,12 +8,12 @@ mod memory;
 mod record;
 mod safety;
 mod sled_store;
+pub mod snapshot;
 
 pub use memory::MemoryStore;
 pub use record::{decode, encode};
 pub use sled_store::{Opened, SledStore};
 
-use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// What kind of record; the first part of its key.
@@ -91,18 +91,4 @@ pub trait Store: Send {
     fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError>;
     /// What was applied is safe from a power cut when this returns.
     fn sync(&mut self) -> Result<(), StoreError>;
-}
-
-/// Everything but secrets, as JSON: for people, and for moving to another engine.
-pub fn export(store: &dyn Store) -> Result<Value, StoreError> {
-    let mut trees = Map::new();
-    for tree in Tree::ALL.into_iter().filter(|t| *t != Tree::Secrets) {
-        let mut records = Map::new();
-        for (key, bytes) in store.all(tree)? {
-            let value = serde_json::from_slice(&bytes).map_err(|e| StoreError::Record(format!("{key}: {e}")))?;
-            records.insert(key, value);
-        }
-        trees.insert(tree.name().into(), records.into());
-    }
-    Ok(trees.into())
 }

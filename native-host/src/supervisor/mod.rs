@@ -204,7 +204,7 @@ async fn keep_log(run: RunId, mut lines: LineReader<tokio::process::ChildStderr>
     loop {
         match lines.next().await {
             Ok(Some(line)) => {
-                tracing::info!(target: "worker", run = run.0, "{}", String::from_utf8_lossy(&line).trim_end());
+                tracing::info!(target: crate::logging::WORKER_LOG, run = run.0, "{}", String::from_utf8_lossy(&line).trim_end());
             }
             Ok(None) => return,
             // Too long: the rest of it is skipped.

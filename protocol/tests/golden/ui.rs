@@ -158,9 +158,13 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "ui-trust-view",
             "ui::TrustView",
-            TrustView { trusted: vec!["https://*.example.com".into()], restricted: vec!["https://bad.example".into()] },
+            TrustView {
+                trusted: vec!["https://*.example.com".into()],
+                restricted: vec!["https://bad.example".into()],
+                ..TrustView::default()
+            },
         ),
-        case("ui-forget-trust", "ui::ForgetTrust", ForgetTrust { pattern: "https://*.example.com".into() }),
+        case("ui-forget-trust", "ui::ForgetTrust", ForgetTrust { pattern: "https://*.example.com".into(), stop: true }),
         case("ui-status", "ui::Status", status),
     ]
 }

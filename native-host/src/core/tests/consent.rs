@@ -202,17 +202,12 @@ fn pages_come_through_the_extension_only() {
 }
 
 #[test]
-fn what_is_not_offered_says_so_to_every_site_alike() {
+fn what_is_no_endpoint_says_so_to_every_site_alike() {
     let mut world = World::new();
     let conn = world.browser("s");
-    for (method, path, status) in [
-        ("GET", "file/initialize-drag-drop", 501),
-        ("POST", "file/checksum/", 501),
-        ("POST", "update/require", 501),
-        ("GET", "nothing", 404),
-        ("POST", "info/version", 405),
-        ("POST", "transfers/stop/a%2F", 400),
-    ] {
+    for (method, path, status) in
+        [("GET", "nothing", 404), ("POST", "info/version", 405), ("POST", "transfers/stop/a%2F", 400)]
+    {
         let id = world.call(conn, SITE, method, path, &json!({}));
         let (got, body) = world.answer(id);
         assert_eq!(got, status, "{path}");

@@ -118,3 +118,25 @@ fn a_record_that_cannot_be_read_is_told_and_the_others_live() {
     assert!(status["notices"][0].as_str().unwrap().contains("could not be read"), "{status}");
     assert!(world.store.get(Tree::Transfers, &bad).unwrap().is_some(), "it is kept");
 }
+
+#[test]
+fn a_copy_of_the_database_follows_a_change_after_a_while_and_everything_can_be_restored_from_it() {
+    let (mut world, conn) = World::trusted();
+    let uuid = world.start(conn);
+    world.later(Duration::from_secs(599));
+    assert!(world.snapshots.is_empty());
+    world.later(Duration::from_secs(1));
+    let copy = world.snapshots.pop().expect("a copy");
+    world.later(Duration::from_secs(5_000));
+    assert!(world.snapshots.is_empty(), "nothing has changed since");
+    let text = crate::store::snapshot::write(&copy, true).unwrap();
+    let mut store = MemoryStore::default();
+    store.apply(&crate::store::snapshot::read(&text).unwrap()).unwrap();
+    world.killed(store);
+    assert_eq!(
+        world.workers[&uuid].1.server.credential,
+        Credential::Password { password: "hunter2".to_owned().into() }
+    );
+    let conn = world.browser("s2");
+    assert_eq!(world.info(conn, &uuid)["status"], json!("initiating"), "its site is still trusted");
+}

@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bandwidth;
 mod certificates;
 mod consent;
 mod dialogs;
 mod durability;
+mod endpoints;
+mod settings;
 mod transfers;
+mod trust;
 mod windows;
 
 use super::*;
 use crate::home::Places;
 use crate::secrets::FileKeyStore;
+use crate::settings::MemoryFile;
+use crate::settings::policy::Policy;
 use crate::store::MemoryStore;
 use godwit_protocol::Origin;
 use godwit_protocol::envelope::{Caller, Hello, Message, PROTOCOL, Request, Response, Role, topics};
@@ -28,6 +34,10 @@ const APP: &str = "app-one";
 pub(super) struct World {
     core: Core,
     store: MemoryStore,
+    settings_file: MemoryFile,
+    policy: Policy,
+    levels: Vec<String>,
+    snapshots: Vec<Vec<crate::store::snapshot::Record>>,
     dir: tempfile::TempDir,
     now: Now,
     next_request: u64,
@@ -41,24 +51,37 @@ pub(super) struct World {
     exited: bool,
 }
 
-fn build(store: MemoryStore, dir: &std::path::Path, settings: Settings, now: Now) -> Core {
+fn build(store: MemoryStore, dir: &std::path::Path, file: &MemoryFile, policy: &Policy, now: Now) -> Core {
     static IDS: AtomicU64 = AtomicU64::new(1);
     let home = Home::new(&Places { godwit_home: Some(dir.into()), ..Places::default() }).unwrap();
     let vault = Vault::open(&FileKeyStore { path: dir.join("state/keys/key") }).unwrap();
     let new_id = || format!("id-{}", IDS.fetch_add(1, Ordering::SeqCst));
     let idle = Duration::from_secs(600);
+    let settings = SettingsBook::open(file.clone(), policy.clone());
     Core::new(Parts { store, vault, settings, home, notices: vec![], idle, new_id }, now).unwrap()
 }
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// With these settings and this policy.
+    pub(super) fn with(settings: &str, policy: &str) -> Self {
+        let settings_file = MemoryFile::default();
+        settings_file.set(settings);
+        let policy = Policy::parse(policy, std::path::Path::new("policy"));
         let store = MemoryStore::default();
         let dir = tempfile::tempdir().unwrap();
         let now = Now { mono: Duration::from_secs(1_000), wall_ms: 1_700_000_000_000 };
-        let core = build(store.clone(), dir.path(), Settings::default(), now);
+        let core = build(store.clone(), dir.path(), &settings_file, &policy, now);
         Self {
             core,
             store,
+            settings_file,
+            policy,
+            levels: vec![],
+            snapshots: vec![],
             dir,
             now,
             next_request: 1,
@@ -74,7 +97,7 @@ impl World {
     /// The agent dies without a word and a new one starts; clients and workers are gone.
     pub(super) fn killed(&mut self, store: MemoryStore) {
         self.store = store;
-        self.core = build(self.store.clone(), self.dir.path(), Settings::default(), self.now);
+        self.core = build(self.store.clone(), self.dir.path(), &self.settings_file, &self.policy, self.now);
         self.workers.clear();
         self.sent.clear();
         let outputs = self.core.start(self.now);
@@ -100,6 +123,8 @@ impl World {
                     self.handle(Input::JobDone(result));
                 }
                 Output::OpenFolder(folder, _) => self.opened.push(folder),
+                Output::Snapshot(records) => self.snapshots.push(records),
+                Output::LogLevel(level) => self.levels.push(level),
                 Output::Exit => self.exited = true,
             }
         }

@@ -1,0 +1,23 @@
+//! The user's settings: `settings.toml`, readable and writable by hand, and what an administrator puts over it.
+//!
+//! Absent values are the defaults that [`Settings::default`] states, each with its meaning. Four layers, each over the one
+//! before: defaults, `[set]` of the policy, the user's file, `[lock]` of the policy (see [`policy`]).
+//!
+//! One value that cannot be used is left out and told, and does not take the others along. Names that this build does not know
+//! stay in the file as they are, comments too.
+
+mod book;
+mod file;
+mod layers;
+pub mod policy;
+mod sections;
+
+pub use book::{ChangeError, SettingsBook};
+pub use file::{DiskFile, MemoryFile, SettingsFile, replace_file};
+pub use sections::{
+    Bandwidth, Downloads, Files, Log, Notifications, Queue, RemoveFinished, Retry, Security, Sessions, Settings,
+    Transfers,
+};
+
+/// Form of the settings file; a file of a newer one is read as far as it is understood, and not written.
+pub const SCHEMA: i64 = 1;

@@ -1,0 +1,226 @@
+//! Every setting with its meaning, default and limits.
+
+use godwit_protocol::RateKbps;
+use godwit_protocol::wire::MAX_CONNECTIONS;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// `[transfers]`
+    pub transfers: Transfers,
+    /// `[downloads]`
+    pub downloads: Downloads,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[retry]`
+    pub retry: Retry,
+    /// `[bandwidth]`
+    pub bandwidth: Bandwidth,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[files]`
+    pub files: Files,
+    /// `[notifications]`
+    pub notifications: Notifications,
+    /// `[security]`
+    pub security: Security,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[transfers]`: the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transfers {
+    /// When transfers that have completed leave the list: `manually` (default) or `automatically`.
+    pub remove_finished: RemoveFinished,
+}
+
+/// See [`Transfers::remove_finished`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemoveFinished {
+    /// By hand.
+    #[default]
+    Manually,
+    /// As soon as they have completed.
+    Automatically,
+}
+
+/// `[downloads]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Downloads {
+    /// Absolute path; absent = the desktop's download folder.
+    pub folder: Option<PathBuf>,
+}
+
+/// `[queue]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    /// False: everything starts at once, up to 100. Default true.
+    pub enabled: bool,
+    /// Transfers at once, 1 to 100. Default 3.
+    pub active: usize,
+    /// Downloads at once, up to 100; 0 (default) = only `active` counts.
+    pub active_downloads: usize,
+    /// Uploads at once, up to 100; 0 (default) = only `active` counts.
+    pub active_uploads: usize,
+}
+
+/// `[retry]`: after errors that may pass by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retry {
+    /// Default true.
+    pub enabled: bool,
+    /// Attempts in a row without progress before a transfer has failed, 1 to 1000. Default 3.
+    pub attempts: u32,
+    /// Pause before each, 1 to 86400. Default 30.
+    pub interval_seconds: u64,
+}
+
+/// `[bandwidth]`: limits over all transfers of a kind together, in kbit/s or as a text such as `"20m"`; 0 (default) = none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bandwidth {
+    /// Downloads started by a page or a person.
+    pub manual_downloads_kbps: RateKbps,
+    /// Uploads started by a page or a person.
+    pub manual_uploads_kbps: RateKbps,
+    /// Downloads that run by themselves (packages, synchronisation).
+    pub background_downloads_kbps: RateKbps,
+    /// Uploads that run by themselves.
+    pub background_uploads_kbps: RateKbps,
+    /// True: for now every transfer counts as one that runs by itself. Default false.
+    pub slow_mode: bool,
+}
+
+/// `[sessions]`: several connections for one transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sessions {
+    /// Default false.
+    pub enabled: bool,
+    /// How many, 2 to 16. Default 3.
+    pub count: u32,
+    /// Only for transfers whose target rate is above this. Default 700,000 kbit/s.
+    pub above_kbps: RateKbps,
+}
+
+/// `[files]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Files {
+    /// Suffix of a file on its way: a dot and up to 31 letters, digits, dots, hyphens, underscores. Default `.partial`.
+    pub partial_suffix: String,
+    /// Suffix of the journal beside it, of the same form. Default `.aspera-ckpt`.
+    pub checkpoint_suffix: String,
+    /// Wait for the disk before a file gets its final name; without it a power cut may leave empty files. Default true.
+    pub fsync: bool,
+}
+
+/// `[notifications]` of the extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notifications {
+    /// A transfer has completed. Default true.
+    pub finished: bool,
+    /// A transfer has failed. Default true.
+    pub failed: bool,
+    /// Something waits for an answer. Default true.
+    pub action_needed: bool,
+}
+
+/// `[security]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Security {
+    /// "Allow once" covers one transfer only, instead of the browser session. Default false.
+    pub ask_always: bool,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// `error`, `warn`, `info` (default), `debug` or `trace`.
+    pub level: String,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { enabled: true, active: 3, active_downloads: 0, active_uploads: 0 }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { enabled: true, attempts: 3, interval_seconds: 30 }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { enabled: false, count: 3, above_kbps: RateKbps(700_000) }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { partial_suffix: ".partial".into(), checkpoint_suffix: ".aspera-ckpt".into(), fsync: true }
+    }
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        Self { finished: true, failed: true, action_needed: true }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into() }
+    }
+}
+
+impl Settings {
+    /// What is wrong with them, in words for the user.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let range = |what: &str, value: u64, least: u64, most: u64| {
+            let fits = (least..=most).contains(&value);
+            if fits { Ok(()) } else { Err(format!("{what} must be {least} to {most}, not {value}")) }
+        };
+        range("the number of transfers at once", self.queue.active as u64, 1, 100)?;
+        range("the number of downloads at once", self.queue.active_downloads as u64, 0, 100)?;
+        range("the number of uploads at once", self.queue.active_uploads as u64, 0, 100)?;
+        range("the number of attempts", self.retry.attempts.into(), 1, 1_000)?;
+        range("the pause in seconds", self.retry.interval_seconds, 1, 86_400)?;
+        range("the number of sessions", self.sessions.count.into(), 2, u64::from(MAX_CONNECTIONS))?;
+        if self.downloads.folder.as_ref().is_some_and(|f| !f.is_absolute()) {
+            return Err("the folder must be an absolute path".into());
+        }
+        for suffix in [&self.files.partial_suffix, &self.files.checkpoint_suffix] {
+            if !is_suffix(suffix) {
+                return Err("a suffix is a dot and 1 to 31 letters, digits, dots, hyphens or underscores".into());
+            }
+        }
+        if self.files.partial_suffix == self.files.checkpoint_suffix {
+            return Err("the two suffixes must differ".into());
+        }
+        if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
+            return Err("the level must be error, warn, info, debug or trace".into());
+        }
+        Ok(())
+    }
+}
+
+fn is_suffix(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let rest = text.strip_prefix('.').unwrap_or_default();
+    (1..=31).contains(&rest.len()) && rest.bytes().all(allowed) && !rest.ends_with('.')
+}

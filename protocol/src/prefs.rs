@@ -1,0 +1,108 @@
+//! What the preferences window and the command line ask about settings, sites, servers and passwords.
+//!
+//! As with [`crate::ui`], none of these may carry an origin: pages never reach them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Request kinds. Unless said otherwise the result is `{}`.
+pub mod kinds {
+    /// No params; result [`super::SettingsView`].
+    pub const SETTINGS: &str = "ui.settings";
+    /// Params [`super::ChangeSettings`]; result [`super::SettingsView`]. All changes or none: a value that is refused ends with
+    /// `bad-request` and the reason, one that the administrator fixed with `forbidden`.
+    pub const CHANGE_SETTINGS: &str = "ui.change-settings";
+    /// Params [`super::SetTrust`]; result [`super::TrustSet`]. A text that is no pattern ends with `bad-request` and the reason.
+    pub const SET_TRUST: &str = "ui.set-trust";
+    /// No params; result [`super::KnownServers`].
+    pub const KNOWN_SERVERS: &str = "ui.known-servers";
+    /// Params [`super::ForgetServer`]: its certificate is asked about again.
+    pub const FORGET_SERVER: &str = "ui.forget-server";
+}
+
+/// Topics of events.
+pub mod topics {
+    /// [`super::SettingsView`]: after hello to an extension, and whenever a setting changes, by whomever.
+    pub const SETTINGS: &str = "settings";
+}
+
+/// All settings as they hold now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SettingsView {
+    /// Sections with their values, `{"queue": {"active": 3, …}, …}`; every setting is there.
+    pub values: Value,
+    /// The same without the user's own file: what a setting falls back to.
+    pub defaults: Value,
+    /// Settings that the administrator fixed, such as `queue.active`.
+    pub locked: Vec<String>,
+    /// Where the user's file is.
+    pub file: String,
+    /// What in the files could not be used, and why.
+    pub problems: Vec<String>,
+}
+
+/// Params of `ui.change-settings`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangeSettings {
+    /// New values by name (`section.key`); `null` takes the default again.
+    pub changes: BTreeMap<String, Value>,
+}
+
+/// Params of `ui.set-trust`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTrust {
+    /// As a person types it: `example.com`, `https://*.example.com:8443`.
+    pub pattern: String,
+    /// The list it goes to; it leaves the others.
+    pub list: TrustList,
+    /// As in [`crate::ui::ForgetTrust`].
+    #[serde(default = "yes")]
+    pub stop: bool,
+}
+
+/// A list of sites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrustList {
+    /// May always.
+    Trusted,
+    /// May never.
+    Restricted,
+    /// Is asked about at every transfer.
+    Ask,
+}
+
+/// Result of `ui.set-trust`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustSet {
+    /// The pattern in its one form, as it is listed.
+    pub pattern: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Result of `ui.known-servers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownServers {
+    /// By name.
+    pub servers: Vec<KnownServer>,
+}
+
+/// A server whose certificate the user confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownServer {
+    /// `host:port`.
+    pub server: String,
+    /// `SHA256:…` of the certificate.
+    pub fingerprint: String,
+}
+
+/// Params of `ui.forget-server`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetServer {
+    /// As listed.
+    pub server: String,
+}
