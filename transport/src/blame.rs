@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// On a line whose TCP handshake is quick, UDP has had four tries by then.
-const PATIENCE: Duration = Duration::from_millis(2_700);
+const PATIENCE: Duration = Duration::from_millis(2_500);
 /// Where TCP took long, be it by distance or by loss, UDP gets several times as long.
 const PER_HANDSHAKE: u32 = 4;
 const AND: Duration = Duration::from_secs(1);
