@@ -37,6 +37,8 @@ impl Net {
         for name in [r, s] {
             assert!(ip(&["netns", "add", name]).status.success());
         }
+        // The server's plain HTTP port stays on its own machine.
+        net.ip(s, &["link", "set", "lo", "up"]);
         for (number, (end, at)) in [(c, "1"), (s, "2")].into_iter().enumerate() {
             let (a, b) = (format!("gwbe{number}"), format!("gwbr{number}"));
             let add = ["link", "add", &a, "netns", end, "type", "veth", "peer", "name", &b, "netns", r];
