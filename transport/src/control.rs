@@ -1,6 +1,6 @@
 //! The control stream: frames in, frames out, each with its own task, so that neither waits for the other.
 
-use crate::failure::{lost, protocol};
+use crate::failure::{lost, protocol, tame};
 use crate::meter::Meter;
 use bytes::{BufMut as _, BytesMut};
 use godwit_protocol::ErrorCode;
@@ -35,8 +35,8 @@ impl Inbox {
             loop {
                 let frame = match read(&mut stream).await {
                     Ok(Some(frame)) => Ok(frame),
-                    Ok(None) => break,
-                    Err(Broken::Stream) => Err(lost(&own).await),
+                    // Here and not where frames are taken, as those who take them give up waiting all the time.
+                    Ok(None) | Err(Broken::Stream) => Err(lost(&own).await),
                     Err(Broken::Failure(failure)) => Err(failure),
                 };
                 meter.hear();
@@ -89,7 +89,8 @@ async fn read(stream: &mut RecvStream) -> Result<Option<Control>, Broken> {
             tracing::debug!(error = %e, "control frame");
             // A hostile or wrong name is the one fault a frame of the right shape can have.
             let words = if e.to_string().contains("path") { ErrorCode::BadPath } else { ErrorCode::Protocol };
-            Err(Broken::Failure(Failure::new(words, format!("a control frame cannot be read: {e}"))))
+            // The parser quotes the peer.
+            Err(Broken::Failure(tame(Failure::new(words, format!("a control frame cannot be read: {e}")))))
         }
     }
 }

@@ -42,6 +42,8 @@ struct Placed {
     partial: String,
     journal: String,
     journal_end: u64,
+    /// A sync has failed: nothing is noted any more, see [`Partial::distrust`].
+    doubtful: bool,
 }
 
 /// The source as the manifest announced it, and where it shall go.
@@ -98,7 +100,7 @@ impl Partial {
             };
             head.partial = Metadata::of(&file)?.id;
             journal_file.write_all_at(&head.encode(), 0)?;
-            let placed = Placed { partial, journal, journal_end: HEAD as u64 };
+            let placed = Placed { partial, journal, journal_end: HEAD as u64, doubtful: false };
             return Ok(Self::register(wish, file, journal_file, head.partial, placed, &mut used));
         }
         Err(Errno::EXIST.into())
@@ -142,7 +144,7 @@ impl Partial {
             }
             let mut used = names.lock();
             let taken = [&partial, &journal].iter().any(|n| used.contains_key(&key(wish.path, n)));
-            let placed = Placed { partial, journal, journal_end };
+            let placed = Placed { partial, journal, journal_end, doubtful: false };
             let this = Self::register(wish, file, journal_file, found.id, placed, &mut used);
             if taken {
                 this.rehome(&names.suffixes, &mut used)?;
@@ -267,6 +269,9 @@ impl Partial {
     pub(crate) fn write_unit(&self, unit: u64, value: &Value, data: &[u8]) -> io::Result<()> {
         self.file.write_all_at(data, unit * UNIT)?;
         let mut placed = self.placed();
+        if placed.doubtful {
+            return Ok(());
+        }
         self.journal.write_all_at(&encode_record(unit, value), placed.journal_end)?;
         placed.journal_end += RECORD as u64;
         Ok(())
@@ -274,8 +279,20 @@ impl Partial {
 
     /// Brings data and journal to the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()?;
+        self.file.sync_data().inspect_err(|_| self.distrust())?;
         self.journal.sync_data()
+    }
+
+    /// A sync has failed: the kernel may have given up what it could not write and go on showing it to readers, so that
+    /// looking at the data proves nothing. Whatever is there comes again.
+    fn distrust(&self) {
+        let mut placed = self.placed();
+        placed.doubtful = true;
+        placed.journal_end = HEAD as u64;
+        if let Err(error) = self.journal.set_len(HEAD as u64) {
+            tracing::warn!(%error, "a journal that is not to be believed stays; it is removed");
+            let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
+        }
     }
 
     /// Everything is there and verified: time, sync, final name. The journal goes last; left behind by a kill it is
@@ -286,7 +303,7 @@ impl Partial {
             set_mtime(&self.file, mtime_ns)?;
         }
         if sync {
-            self.file.sync_all()?;
+            self.file.sync_all().inspect_err(|_| self.distrust())?;
         }
         let placed = self.placed();
         // RACE: between this look and the rename somebody else could put his file under our name; two programs would

@@ -12,6 +12,7 @@ use crate::rate::{Limits, Pace, Steer};
 use crate::report::Reports;
 use crate::root::Root;
 use crate::state::FileState;
+use godwit_protocol::path::MAX_PATH;
 use godwit_protocol::wire::{
     Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_SEGMENT, SessionResult,
 };
@@ -235,6 +236,7 @@ impl Session {
             self.result.failed += 1;
             let mut path = file.path.unwrap_or_default();
             path.retain(|c| !c.is_control());
+            path.truncate(path.floor_char_boundary(MAX_PATH));
             let error = file.failure.map(tame).or_else(|| Some(Failure::new(ErrorCode::DiskRead, "")));
             let report = FileReport { path, size: 0, outcome: FileOutcome::Failed, error, blake3: None };
             self.reports.file(report).await;
