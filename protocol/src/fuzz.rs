@@ -6,6 +6,8 @@ use crate::frame::{self, Decoder, FrameError, MAX_FRAME};
 use crate::page::{Endpoint, PageCall};
 use crate::spec::{Direction, LocalDestination, RateChange, TransferSpec};
 use crate::start::{ConnectSettings, StartRequest};
+use crate::wire::{Control, MAX_SEGMENT, SEGMENT_HEAD, SegmentHead};
+use crate::worker::{Command, Report};
 use crate::{HostPattern, Origin, RelPath, json};
 use serde_json::Value;
 
@@ -152,6 +154,56 @@ fn parsed(spec: &TransferSpec, input: &str) {
     };
     let stored = serde_json::to_vec(&bare).unwrap_or_default();
     assert!(serde_json::from_slice::<TransferSpec>(&stored).is_ok_and(|back| back == bare));
+}
+
+/// Frames of a session's control stream: what is accepted means the same after it was written and read again, names in it
+/// lead nowhere else, and no secret is shown.
+pub fn control(data: &[u8]) {
+    let Ok(frame) = serde_json::from_slice::<Control>(data) else { return };
+    same_again(&frame);
+    match &frame {
+        Control::Entries { entries } => entries.iter().for_each(|entry| accepted(&entry.path)),
+        Control::Again { entry, .. } => accepted(&entry.path),
+        Control::Join { ticket } => hidden(&frame, ticket, data),
+        Control::Accepted(granted) => granted.ticket.iter().for_each(|ticket| hidden(&frame, ticket, data)),
+        _ => {}
+    }
+}
+
+/// Heads of data streams: what is accepted is within its bounds and encodes to the bytes it came from.
+pub fn head(data: &[u8]) {
+    for bytes in data.chunks_exact(SEGMENT_HEAD) {
+        let Ok(bytes) = bytes.try_into() else { return };
+        if let Some(head) = SegmentHead::decode(bytes) {
+            assert_eq!(&head.encode(), bytes);
+            assert!((1..=MAX_SEGMENT).contains(&head.length) && head.offset.checked_add(head.length).is_some());
+        }
+    }
+}
+
+/// Lines between agent and worker, both ways: what is accepted means the same after it was written and read again, on
+/// one line.
+pub fn worker(data: &[u8]) {
+    if let Ok(command) = serde_json::from_slice::<Command>(data) {
+        same_again(&command);
+    }
+    if let Ok(report) = serde_json::from_slice::<Report>(data) {
+        same_again(&report);
+    }
+}
+
+fn same_again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    let line = serde_json::to_string(value).unwrap_or_default();
+    assert!(!line.contains('\n'), "a line must stay one");
+    let again = serde_json::from_str::<T>(&line);
+    assert!(again.as_ref().is_ok_and(|again| again == value), "{value:?} became {again:?}");
+}
+
+/// A secret that stands only once in the input is not in what is shown.
+fn hidden(shown: &impl std::fmt::Debug, secret: &crate::Secret, input: &[u8]) {
+    let text = secret.expose();
+    let only_here = text.starts_with("SECRET-") && String::from_utf8_lossy(input).matches(text).count() == 1;
+    assert!(!only_here || !format!("{shown:?}").contains(text), "a secret is shown");
 }
 
 /// Paths: what is accepted is relative, bounded, free of dots and odd characters, and stays what it is.

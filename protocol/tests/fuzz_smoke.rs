@@ -64,6 +64,15 @@ const DICTIONARY: &[&str] = &[
     ":443",
     "xn--a",
     "\"id\":1,",
+    "\"t\":\"entries\",",
+    "\"t\":\"want\",",
+    "\"t\":\"again\",",
+    "\"t\":\"check\",",
+    "\"t\":\"join\",",
+    "\"type\":\"start\",",
+    "\"type\":\"stats\",",
+    "18446744073709551615",
+    "SECRET-4",
     "\"type\":\"part\",",
     "\"origin\":\"null\",",
     "\u{1f600}",
@@ -171,4 +180,19 @@ fn no_spec_leads_out_of_its_folders_or_shows_a_secret() {
 #[test]
 fn no_text_becomes_a_path_origin_or_host_that_it_must_not_be() {
     smoke("relpath", fuzz::rel_path);
+}
+
+#[test]
+fn no_control_frame_names_what_lies_elsewhere_or_changes_its_meaning() {
+    smoke("control", fuzz::control);
+}
+
+#[test]
+fn no_head_of_a_data_stream_is_out_of_bounds() {
+    smoke("head", fuzz::head);
+}
+
+#[test]
+fn no_line_between_agent_and_worker_changes_its_meaning() {
+    smoke("worker", fuzz::worker);
 }

@@ -4,7 +4,7 @@
 //! **Purpose.** One test in `tests/tests/` is one promise, kept by real processes. What they need in common is here:
 //! a throw-away home ([`Scratch`]), a server that can be killed and come back on its ports ([`Server`]), a browser that
 //! speaks native-messaging frames to a spawned `godwit-host` and answers prompts as a user would ([`Browserish`]), a
-//! network that counts every datagram ([`Relay`]), trees of files and their comparison ([`tree`]).
+//! network that counts every datagram and harms some ([`Relay`]), trees of files and their comparison ([`tree`]).
 //!
 //! **Must not know:** the insides of any room. Everything goes through the documented boundaries: command lines,
 //! frames, the page API, `/proc`, files. A fault here fails a test, so the harness panics freely.
@@ -15,13 +15,16 @@
 
 pub mod binaries;
 pub mod browserish;
+pub mod fake;
 pub mod host_pipe;
+pub mod namespaces;
 pub mod page;
 pub mod processes;
 pub mod relay;
 pub mod scratch;
 pub mod server;
 pub mod small_disk;
+pub mod soak;
 pub mod tree;
 pub mod wait;
 pub mod worker_pipe;

@@ -45,6 +45,18 @@ pub fn resident(pid: u32) -> u64 {
         * 1024
 }
 
+/// The most memory that was ever resident, or since [`forget_peak`], bytes.
+#[must_use]
+pub fn peak(pid: u32) -> u64 {
+    status_field(pid, "VmHWM:").and_then(|v| v.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default()
+        * 1024
+}
+
+/// Begins a new measurement of [`peak`]. True if the kernel lets us.
+pub fn forget_peak(pid: u32) -> bool {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok()
+}
+
 /// Parent's id.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {

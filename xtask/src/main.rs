@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod demo;
 mod files;
+mod fuzz;
 mod lint;
 mod manifest;
 mod place;
@@ -14,6 +15,7 @@ mod report;
 mod run;
 mod screenshots;
 mod setup;
+mod soak;
 mod test;
 mod wasm;
 
@@ -44,6 +46,8 @@ enum Command {
     Test(test::Options),
     /// A picture of every window, light and dark, English and German, in target/screenshots/
     Screenshots(screenshots::Options),
+    /// The long matrices: kills, hostile peers, changing paths, failing disks, fuzzing
+    Soak(soak::Options),
     /// Show the main job: a page, a browser, a server, thousands of files
     Demo(demo::Options),
     /// Measure beside the peers on emulated lines and on loopback; see docs/benchmarks.md
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
         Command::Screenshots(options) => screenshots::run(&options).map(|()| true),
+        Command::Soak(options) => soak::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
