@@ -10,7 +10,7 @@ pub const MAX_COMPONENT: usize = 255;
 /// Longest path, bytes.
 pub const MAX_PATH: usize = 4096;
 /// Most components.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 256;
 
 /// A path below some root: at least one component, `/` between them, NFC, bounded, without empty components, `.`, `..`,
 /// NUL, control characters, [bidi controls](is_bidi_control) or backslashes, and not absolute. The only form in which names of a peer reach a disk.

@@ -89,6 +89,9 @@ pub struct ConfigFile {
     pub download: RateConfig,
     /// Seconds that running sessions may go on after SIGTERM. Default 30.
     pub drain_seconds: Option<u64>,
+    /// Received files get their final names only when the disk has their content. Default true; false is faster and
+    /// loses recent files at a power failure, never at a crash of the server.
+    pub fsync: Option<bool>,
     /// Users by name.
     pub users: BTreeMap<String, UserConfig>,
 }
@@ -185,6 +188,8 @@ pub struct Settings {
     pub rate_cap: Option<RateKbps>,
     /// See [`ConfigFile::drain_seconds`].
     pub drain: Duration,
+    /// See [`ConfigFile::fsync`].
+    pub fsync: bool,
     /// Users by name.
     pub users: BTreeMap<String, User>,
 }
@@ -255,6 +260,7 @@ impl Settings {
             stall: Duration::from_secs(stall),
             rate_cap: common.rate_cap,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
+            fsync: file.fsync.unwrap_or(true),
             users,
         })
     }

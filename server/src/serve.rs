@@ -93,6 +93,7 @@ impl Bound {
             login_timeout: settings.login,
             stall_timeout: settings.stall,
             drain_timeout: settings.drain,
+            fsync: settings.fsync,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..ServerOptions::default()
         };

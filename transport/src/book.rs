@@ -37,6 +37,8 @@ pub(crate) struct Book {
     by_number: HashMap<u64, Arc<Slot>>,
     with_content: Contents,
     wanted: Wanted,
+    /// Bytes of the paths of open entries.
+    paths: u64,
     /// Entries announced so far.
     pub(crate) count: u64,
     /// Bytes announced so far.
@@ -66,6 +68,7 @@ impl Book {
         if slot.size > 0 {
             self.with_content.0.insert(self.bytes, slot.clone());
         }
+        self.paths += slot.path.as_str().len() as u64;
         self.by_number.insert(self.count, slot);
         self.count += 1;
         self.bytes = bytes;
@@ -77,6 +80,11 @@ impl Book {
         self.by_number.len()
     }
 
+    /// Bytes of their paths.
+    pub(crate) fn paths(&self) -> u64 {
+        self.paths
+    }
+
     /// An open entry.
     pub(crate) fn get(&self, number: u64) -> Option<Arc<Slot>> {
         self.by_number.get(&number).cloned()
@@ -85,6 +93,7 @@ impl Book {
     /// The entry has ended; nothing of it will be served any more.
     pub(crate) fn end(&mut self, number: u64) -> Option<Arc<Slot>> {
         let slot = self.by_number.remove(&number)?;
+        self.paths -= slot.path.as_str().len() as u64;
         if slot.size > 0 {
             self.with_content.0.remove(&slot.offset);
         }

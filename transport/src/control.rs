@@ -83,7 +83,7 @@ async fn read(stream: &mut RecvStream) -> Result<Option<Control>, Broken> {
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.map_err(|_| Broken::Stream)?;
-    match serde_json::from_slice(&body) {
+    match Control::from_json(&body) {
         Ok(frame) => Ok(Some(frame)),
         Err(e) => {
             tracing::debug!(error = %e, "control frame");

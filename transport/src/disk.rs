@@ -1,9 +1,14 @@
 //! Giving small files their names: written without a name, then linked in whole.
 //!
-//! `O_TMPFILE` has no name until it is complete, so a kill leaves nothing behind. Where a file system lacks it, a file
-//! with a random name takes its place.
+//! `O_TMPFILE` has no name until it is complete, so a kill leaves nothing behind. Where a file system lacks it, and for
+//! the moment in which an existing file is replaced, the file has a hidden name that follows from its final one. So
+//! the next attempt meets what a kill left there, and uses or removes it. Such names are [`reserved`]: no manifest may
+//! bring one, no scanner sends one.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use crate::root::Metadata;
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps, flock, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -12,8 +17,13 @@ use std::sync::Arc;
 
 /// Permissions of new files, before the umask.
 pub(crate) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
-/// How often another random name is tried.
-const NAME_TRIES: usize = 16;
+/// How often another hidden name is tried.
+const NAME_TRIES: u32 = 16;
+/// A hidden name: these around so many hexadecimal digits.
+const HIDDEN: &str = ".godwit-";
+const HIDDEN_END: &str = ".partial";
+const HIDDEN_HASH: usize = 16;
+const OPEN: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
 
 /// A file without a final name. Dropped, it is gone.
 pub(crate) struct Temp {
@@ -25,22 +35,35 @@ pub(crate) struct Temp {
 }
 
 impl Temp {
-    /// Makes one on the file system of `folder`.
-    pub(crate) fn new(folder: Arc<OwnedFd>) -> io::Result<Self> {
+    /// Makes one that shall be called `name` in `folder`.
+    pub(crate) fn new(folder: Arc<OwnedFd>, name: &str) -> io::Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match rustix::fs::openat(&folder, ".", flags, FILE_MODE) {
+        match openat(&folder, ".", flags, FILE_MODE) {
             Ok(file) => Ok(Self { folder, file: file.into(), name: None }),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Self::named(folder),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Self::named(folder, name),
             Err(e) => Err(e.into()),
         }
     }
 
-    fn named(folder: Arc<OwnedFd>) -> io::Result<Self> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        with_random_name(|name| {
-            let file = rustix::fs::openat(&folder, name, flags, FILE_MODE)?;
-            Ok(Self { folder: folder.clone(), file: file.into(), name: Some(name.to_owned()) })
-        })
+    fn named(folder: Arc<OwnedFd>, name: &str) -> io::Result<Self> {
+        for turn in 0..NAME_TRIES {
+            let own = hidden(name, turn);
+            let file: File = match openat(&folder, own.as_str(), OPEN | OFlags::CREATE | OFlags::EXCL, FILE_MODE) {
+                Ok(file) => file.into(),
+                Err(Errno::EXIST) => match openat(&folder, own.as_str(), OPEN, Mode::empty()) {
+                    Ok(file) => file.into(),
+                    Err(_) => continue,
+                },
+                Err(e) => return Err(e.into()),
+            };
+            // Whoever writes it holds the lock; without one it was left by a kill.
+            let ours = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&folder, &own, &file);
+            if ours {
+                file.set_len(0)?;
+                return Ok(Self { folder, file, name: Some(own) });
+            }
+        }
+        Err(Errno::EXIST.into())
     }
 
     /// The folder it will have its name in.
@@ -57,15 +80,33 @@ impl Temp {
             return Ok(());
         }
         match self.link(name) {
-            Err(Errno::EXIST) if replace => {
-                // RACE: a kill between the two steps leaves the complete file under the random name.
-                let between = with_random_name(|between| self.link(between).map(|()| between.to_owned()))?;
-                rename(&self.folder, &between, name, true).inspect_err(|_| {
-                    let _ = rustix::fs::unlinkat(&self.folder, between.as_str(), AtFlags::empty());
-                })
-            }
+            Err(Errno::EXIST) if replace => self.replace(name),
             other => Ok(other?),
         }
+    }
+
+    fn replace(&self, name: &str) -> io::Result<()> {
+        let between = hidden(name, 0);
+        for _ in 0..NAME_TRIES {
+            match self.link(&between) {
+                Ok(()) => {}
+                // Left by a kill between the two steps; or of another session, which then tries again as we do.
+                Err(Errno::EXIST) => {
+                    unlinkat(&self.folder, between.as_str(), AtFlags::empty())?;
+                    continue;
+                }
+                Err(e) => return Err(e.into()),
+            }
+            match rename(&self.folder, &between, name, true) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => {
+                    let _ = unlinkat(&self.folder, between.as_str(), AtFlags::empty());
+                    return Err(e);
+                }
+                done => return done,
+            }
+        }
+        Err(Errno::EXIST.into())
     }
 
     fn link(&self, name: &str) -> Result<(), Errno> {
@@ -76,7 +117,7 @@ impl Temp {
 impl Drop for Temp {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            let _ = rustix::fs::unlinkat(&self.folder, name.as_str(), AtFlags::empty());
+            let _ = unlinkat(&self.folder, name.as_str(), AtFlags::empty());
         }
     }
 }
@@ -92,6 +133,12 @@ pub(crate) fn link(file: &File, folder: &OwnedFd, name: &str) -> Result<(), Errn
     }
 }
 
+/// Is `file` what stands at `name`?
+pub(crate) fn is_at(folder: &OwnedFd, name: &str, file: &File) -> bool {
+    let here = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Metadata::from);
+    matches!((here, Metadata::of(file)), (Ok(a), Ok(b)) if a.id == b.id)
+}
+
 /// Renames within a folder. Without `replace`, an existing target is an error of kind `AlreadyExists`.
 pub(crate) fn rename(folder: &OwnedFd, from: &str, to: &str, replace: bool) -> io::Result<()> {
     if replace {
@@ -99,7 +146,7 @@ pub(crate) fn rename(folder: &OwnedFd, from: &str, to: &str, replace: bool) -> i
     }
     match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         // RACE: a file system without the flag; what appears between the look and the rename is replaced.
-        Err(Errno::INVAL | Errno::NOSYS) => match rustix::fs::statat(folder, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::INVAL | Errno::NOSYS) => match statat(folder, to, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(rustix::fs::renameat(folder, from, folder, to)?),
             Ok(_) => Err(Errno::EXIST.into()),
             Err(e) => Err(e.into()),
@@ -108,23 +155,26 @@ pub(crate) fn rename(folder: &OwnedFd, from: &str, to: &str, replace: bool) -> i
     }
 }
 
-/// Sets the modification time of an open file.
-pub(crate) fn set_mtime(file: &File, mtime_ns: i64) -> io::Result<()> {
+/// Sets the modification time of an open file or folder.
+pub(crate) fn set_mtime(file: impl AsFd, mtime_ns: i64) -> io::Result<()> {
     let time =
         Timespec { tv_sec: mtime_ns.div_euclid(1_000_000_000) as _, tv_nsec: mtime_ns.rem_euclid(1_000_000_000) as _ };
     let keep = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
     Ok(rustix::fs::futimens(file, &Timestamps { last_access: keep, last_modification: time })?)
 }
 
-fn with_random_name<T>(mut make: impl FnMut(&str) -> Result<T, Errno>) -> io::Result<T> {
-    for _ in 0..NAME_TRIES {
-        let random = getrandom::u64().map_err(|e| io::Error::other(e.to_string()))?;
-        match make(&format!(".godwit-{random:016x}.partial")) {
-            Err(Errno::EXIST) => {}
-            other => return Ok(other?),
-        }
-    }
-    Err(Errno::EXIST.into())
+/// The hidden name of a file on its way to `name`.
+fn hidden(name: &str, turn: u32) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&turn.to_le_bytes()).update(name.as_bytes());
+    let hash = hasher.finalize().to_hex();
+    format!("{HIDDEN}{}{HIDDEN_END}", hash.get(..HIDDEN_HASH).unwrap_or_default())
+}
+
+/// Is this a name that only we give, for a moment?
+pub(crate) fn reserved(name: &str) -> bool {
+    let hash = name.strip_prefix(HIDDEN).and_then(|rest| rest.strip_suffix(HIDDEN_END));
+    hash.is_some_and(|hash| hash.len() == HIDDEN_HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -149,16 +199,16 @@ mod tests {
     fn a_file_appears_whole_and_an_abandoned_one_never_does() {
         let dir = tempfile::tempdir().unwrap();
         for make in [Temp::new, Temp::named] {
-            drop(make(folder(dir.path())).unwrap());
+            drop(make(folder(dir.path()), "f").unwrap());
             assert!(names(dir.path()).is_empty());
             for text in ["old", "new"] {
-                let mut temp = make(folder(dir.path())).unwrap();
+                let mut temp = make(folder(dir.path()), "f").unwrap();
                 temp.file.write_all(text.as_bytes()).unwrap();
                 set_mtime(&temp.file, -1_500_000_000).unwrap();
                 temp.publish("f", true).unwrap();
                 assert_eq!(std::fs::read_to_string(dir.path().join("f")).unwrap(), text);
             }
-            let temp = make(folder(dir.path())).unwrap();
+            let temp = make(folder(dir.path()), "f").unwrap();
             assert_eq!(temp.publish("f", false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(names(dir.path()), ["f"]);
             std::fs::remove_file(dir.path().join("f")).unwrap();
@@ -170,8 +220,45 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("f")).unwrap();
         for make in [Temp::new, Temp::named] {
-            assert!(make(folder(dir.path())).unwrap().publish("f", true).is_err());
+            assert!(make(folder(dir.path()), "f").unwrap().publish("f", true).is_err());
             assert_eq!(names(dir.path()), ["f"]);
+        }
+    }
+
+    #[test]
+    fn what_a_kill_left_under_a_hidden_name_is_used_or_removed_by_the_next_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        let litter = dir.path().join(hidden("f", 0));
+        for make in [Temp::new, Temp::named] {
+            std::fs::write(dir.path().join("f"), "old").unwrap();
+            std::fs::write(&litter, "half of something longer").unwrap();
+            let mut temp = make(folder(dir.path()), "f").unwrap();
+            temp.file.write_all(b"new").unwrap();
+            temp.publish("f", true).unwrap();
+            assert_eq!(std::fs::read_to_string(dir.path().join("f")).unwrap(), "new");
+            assert_eq!(names(dir.path()), ["f"]);
+        }
+    }
+
+    #[test]
+    fn two_who_write_the_same_file_at_once_do_not_share_a_hidden_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut both = ["one", "two"].map(|text| (text, Temp::named(folder(dir.path()), "f").unwrap()));
+        for (text, temp) in &mut both {
+            temp.file.write_all(text.as_bytes()).unwrap();
+        }
+        for (text, temp) in both {
+            temp.publish("f", true).unwrap();
+            assert_eq!(std::fs::read_to_string(dir.path().join("f")).unwrap(), text);
+        }
+        assert_eq!(names(dir.path()), ["f"]);
+    }
+
+    #[test]
+    fn only_our_hidden_names_are_reserved() {
+        assert!(reserved(&hidden("f", 0)) && hidden("f", 0) != hidden("f", 1) && hidden("f", 0) != hidden("g", 0));
+        for free in ["f", ".godwit-.partial", ".godwit-12345678901234567.partial", ".godwit-0123456789abcdeg.partial"] {
+            assert!(!reserved(free), "{free}");
         }
     }
 }

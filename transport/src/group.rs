@@ -31,7 +31,7 @@ use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -105,10 +105,11 @@ pub(crate) async fn run(
     landing: Arc<Landing>,
     mut complete: mpsc::UnboundedReceiver<Vec<Complete>>,
 ) -> Result<(), Failure> {
-    let broke = |_| Failure::new(ErrorCode::Internal, "naming files broke");
+    let broke = || Failure::new(ErrorCode::Internal, "naming files broke");
     let turns = Arc::new(Semaphore::new(LARGE));
     let mut large = JoinSet::new();
-    let mut step = JoinSet::new();
+    // Not on the pool for blocking work: its threads may all be waiting for handles that only this step frees.
+    let mut step: Option<oneshot::Receiver<Named>> = None;
     let (mut group, mut named) = (Group::default(), Named::default());
     let mut begun = Instant::now();
     let mut due = begun;
@@ -116,14 +117,31 @@ pub(crate) async fn run(
     loop {
         let waiting = group.files.len() + named.files.len();
         let all_here = || landing.table().open.len() <= waiting;
-        if step.is_empty() && waiting > 0 && (group.full() || Instant::now() >= due || all_here()) {
+        if step.is_none() && waiting > 0 && (group.full() || Instant::now() >= due || all_here()) {
             let (files, before) = (std::mem::take(&mut group).files, std::mem::take(&mut named));
             let landing = landing.clone();
-            step.spawn_blocking(move || landing.settle(files, before));
+            let (done, next) = oneshot::channel();
+            let settle = move || drop(done.send(landing.settle(files, before)));
+            std::thread::Builder::new()
+                .name("godwit-group".into())
+                .spawn(settle)
+                .map_err(|e| Failure::new(ErrorCode::Internal, format!("no thread for naming files: {e}")))?;
+            step = Some(next);
             begun = Instant::now();
             due = begun + PERIOD;
         }
+        let busy = step.is_some();
+        let settled = async {
+            match &mut step {
+                Some(step) => step.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            done = settled => {
+                named = done.map_err(|_| broke())?;
+                step = None;
+            }
             batch = complete.recv() => {
                 let Some(batch) = batch else { return Ok(()) };
                 for complete in batch {
@@ -139,10 +157,9 @@ pub(crate) async fn run(
                     }
                 }
             }
-            Some(done) = step.join_next() => named = done.map_err(broke)?,
-            Some(done) = large.join_next() => done.and_then(|done| done).map_err(broke)?,
-            () = sleep_until(due), if step.is_empty() && waiting > 0 => {}
-            _ = life.tick() => if (!step.is_empty() || !large.is_empty()) && begun.elapsed() < PATIENCE {
+            Some(done) = large.join_next() => done.and_then(|done| done).map_err(|_| broke())?,
+            () = sleep_until(due), if waiting > 0 && !busy => {}
+            _ = life.tick() => if (busy || !large.is_empty()) && begun.elapsed() < PATIENCE {
                 landing.meter.worked();
             }
         }

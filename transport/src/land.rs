@@ -3,6 +3,7 @@
 
 use crate::disk::{Temp, set_mtime};
 use crate::failure::{disk, protocol};
+use crate::folders::FolderTimes;
 use crate::group::Small;
 use crate::handles::{self, Taken};
 use crate::hash::{Value, unit_value};
@@ -12,10 +13,10 @@ use crate::names::Names;
 use crate::partial::{Partial, Wish};
 use crate::root::Root;
 use crate::state::{Claim, FileState, Place, Table};
-use godwit_protocol::ErrorCode;
 use godwit_protocol::spec::{OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{EntryKind, HASH, UNIT};
 use godwit_protocol::worker::{Failure, FileOutcome};
+use godwit_protocol::{ErrorCode, RelPath};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
@@ -70,16 +71,28 @@ pub(crate) enum Complete {
 pub(crate) struct Batch<'a> {
     landing: &'a Landing,
     files: Vec<Complete>,
-    /// Of the file before, whose handle it shares with the next if that lies beside it.
-    folder: Option<Arc<OwnedFd>>,
+    /// Of the file before, with its path: the next one mostly lies beside it.
+    folder: Option<(String, Arc<OwnedFd>)>,
 }
 
 impl Batch<'_> {
-    /// Handles for a file in `folder`.
-    fn handles(&mut self, folder: &Arc<OwnedFd>) -> Taken {
-        let same = self.folder.as_ref().is_some_and(|before| Arc::ptr_eq(before, folder));
-        self.folder = Some(folder.clone());
-        let count = if same { 1 } else { 2 };
+    /// The folder of a file, and the handles it takes to keep the file open.
+    fn place(&mut self, path: &RelPath) -> io::Result<(Arc<OwnedFd>, Taken)> {
+        let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        match &self.folder {
+            Some((before, folder)) if before == parent => {
+                let folder = folder.clone();
+                Ok((folder, self.handles(1)))
+            }
+            _ => {
+                let folder = self.landing.root.folder(path.parent().as_ref())?;
+                self.folder = Some((parent.to_owned(), folder.clone()));
+                Ok((folder, self.handles(2)))
+            }
+        }
+    }
+
+    fn handles(&mut self, count: usize) -> Taken {
         handles::try_take(count).unwrap_or_else(|| {
             // They may be in our own hands.
             self.hand_on();
@@ -111,6 +124,7 @@ pub(crate) struct Landing {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) complete: mpsc::UnboundedSender<Vec<Complete>>,
     pub(crate) table: Mutex<Table>,
+    pub(crate) folder_times: Mutex<FolderTimes>,
 }
 
 impl Landing {
@@ -166,9 +180,8 @@ impl Landing {
         value: Value,
         batch: &mut Batch<'_>,
     ) -> io::Result<()> {
-        let folder = self.root.folder(state.path.parent().as_ref())?;
-        let handles = batch.handles(&folder);
-        let temp = Temp::new(folder)?;
+        let (folder, handles) = batch.place(&state.path)?;
+        let temp = Temp::new(folder, state.path.name())?;
         if !data.is_empty() {
             temp.file.write_all_at(data, 0)?;
         }
@@ -288,6 +301,29 @@ impl Landing {
             blake3,
             resumed,
         }));
+        self.left(state.number);
+    }
+
+    /// Of folders, as far as the source's are to be kept.
+    pub(crate) fn folder_times(&self) -> Option<MutexGuard<'_, FolderTimes>> {
+        let times = || self.folder_times.lock().unwrap_or_else(PoisonError::into_inner);
+        self.policies.preserve_times.then(times)
+    }
+
+    /// An entry has ended: folders that nothing comes for any more get their times.
+    pub(crate) fn left(&self, number: u64) {
+        let due = self.folder_times().map(|mut times| times.end(number));
+        self.set_times(due.unwrap_or_default());
+    }
+
+    /// A time that cannot be set does not make a folder wrong.
+    pub(crate) fn set_times(&self, folders: Vec<(RelPath, i64)>) {
+        for (path, mtime_ns) in folders {
+            let set = self.root.folder(Some(&path)).and_then(|folder| set_mtime(&folder, mtime_ns));
+            if let Err(error) = set {
+                tracing::info!(%path, %error, "the time of a folder cannot be set");
+            }
+        }
     }
 
     /// Entries that have not ended.

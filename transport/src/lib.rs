@@ -16,6 +16,7 @@ mod disk;
 mod endpoint;
 pub mod error;
 mod failure;
+mod folders;
 mod group;
 mod handles;
 pub mod hash;

@@ -3,7 +3,7 @@
 //! A file called `NAME.partial` is ours only if a journal beside it names its device and inode; a user's own file of
 //! that name, or a copy of ours, is never touched: then the next choice of names is taken.
 
-use crate::disk::{FILE_MODE, link, rename, set_mtime};
+use crate::disk::{FILE_MODE, is_at, link, rename, set_mtime};
 use crate::hash::{Value, unit_count, unit_len, unit_value};
 use crate::holders::{Holder, Holders};
 use crate::journal::{HEAD, Head, RECORD, decode_record, encode_record};
@@ -338,11 +338,6 @@ fn key(path: &RelPath, name: &str) -> String {
         Some((parent, _)) => format!("{parent}/{name}"),
         None => name.to_owned(),
     }
-}
-
-fn is_at(folder: &OwnedFd, name: &str, file: &File) -> bool {
-    let here = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Metadata::from);
-    matches!((here, Metadata::of(file)), (Ok(a), Ok(b)) if a.id == b.id)
 }
 
 /// A journal appears with its head in it and locked, so that nobody ever meets half of one.

@@ -1,6 +1,7 @@
 //! What is to be done with each entry: make a folder, skip, compare, continue or fetch. Everything here may block.
 
 use crate::failure::disk;
+use crate::folders::beneath;
 use crate::hash::hex;
 use crate::land::{Batch, Ended, Event, Landing};
 use crate::meter::add;
@@ -32,6 +33,8 @@ pub(crate) struct Planner {
     /// Hashes of paths that came, with keys of this process: a peer cannot choose paths that collide.
     seen: HashSet<u64>,
     hasher: RandomState,
+    /// Folders the manifest is in that this session has made, outermost first: nothing is in them to look at.
+    made: Vec<RelPath>,
 }
 
 /// What remains to be done for an entry; it may take long, so it does not hold up the others.
@@ -44,7 +47,7 @@ pub(crate) enum Task {
 
 impl Planner {
     pub(crate) fn new(landing: Arc<Landing>, allowed: Option<Vec<RelPath>>) -> Self {
-        Self { landing, allowed, seen: HashSet::new(), hasher: RandomState::new() }
+        Self { landing, allowed, seen: HashSet::new(), hasher: RandomState::new(), made: Vec::new() }
     }
 
     /// Plans a frame's entries.
@@ -55,22 +58,27 @@ impl Planner {
         let mut files = Vec::new();
         for (number, offset, entry) in entries {
             let refusal = self.refusal(&entry.path);
+            if let Some(mut times) = landing.folder_times() {
+                times.pass(number, &entry.path);
+            }
+            while self.made.pop_if(|folder| !beneath(&entry.path, folder)).is_some() {}
             match entry.kind {
-                EntryKind::Folder => folder(&landing, number, entry.path, refusal),
+                EntryKind::Folder => self.made.extend(folder(&landing, number, entry, refusal)),
                 EntryKind::File => {
                     add(&landing.meter.files_expected, 1);
                     add(&landing.meter.bytes_expected, entry.size);
                     let state = Arc::new(FileState::new(number, offset, entry.size, entry.mtime_ns, entry.path));
                     landing.table().open.insert(number, state.clone());
+                    let new = self.made.last().is_some_and(|folder| lies_in(&state.path, folder));
                     match refusal {
                         Some(failure) => landing.fail(&state, failure),
-                        None => files.push(state),
+                        None => files.push((state, new)),
                     }
                 }
             }
         }
         // All final names of the frame first, so that few files on their way have to move.
-        files.retain(|state| match landing.names.claim(&state.path) {
+        files.retain(|(state, _)| match landing.names.claim(&state.path) {
             Ok(()) => true,
             Err(e) => {
                 landing.disk_failed(state, &e);
@@ -78,9 +86,10 @@ impl Planner {
             }
         });
         let mut batch = landing.batch();
-        for state in files {
+        for (state, new) in files {
             landing.meter.worked();
-            match self.look(&state) {
+            let look = if new { Ok(Look::Fetch) } else { self.look(&state) };
+            match look {
                 Ok(Look::Skip) => landing.skip(&state),
                 Ok(Look::Compare) => tasks.push(Task::Compare(state)),
                 Ok(Look::Fetch) if state.size > UNIT => tasks.push(Task::Fetch(state)),
@@ -102,6 +111,9 @@ impl Planner {
         });
         if !allowed {
             return Some(Failure::new(ErrorCode::BadPath, "the sender uses a name that was not asked for"));
+        }
+        if path.components().any(crate::disk::reserved) {
+            return Some(Failure::new(ErrorCode::BadPath, "Godwit itself uses such names for files on their way"));
         }
         if !self.seen.insert(self.hasher.hash_one(path)) {
             return Some(Failure::new(ErrorCode::AlreadyExists, "the same name comes twice in this transfer"));
@@ -167,12 +179,21 @@ fn decide(overwrite: &OverwritePolicy, resume: ResumePolicy, older: bool, same_s
     }
 }
 
-fn folder(landing: &Landing, number: u64, path: RelPath, refusal: Option<Failure>) {
-    let failure = refusal.or_else(|| match landing.root.create_dir_all(&path) {
-        Ok(_) => None,
-        Err(e) => Some(disk(&e, true, path.as_str())),
-    });
+/// Makes a folder; its path if it was not there.
+fn folder(landing: &Landing, number: u64, entry: Entry, refusal: Option<Failure>) -> Option<RelPath> {
+    let path = entry.path;
+    let made = match refusal {
+        Some(refusal) => Err(refusal),
+        None => landing.root.make_dir(&path).map_err(|e| disk(&e, true, path.as_str())),
+    };
+    let new = made.as_ref().is_ok_and(|new| *new).then(|| path.clone());
+    let failure = made.err();
     let fatal = failure.as_ref().is_some_and(|f| f.code == ErrorCode::NoSpace);
+    if failure.is_none()
+        && let Some(mut times) = landing.folder_times()
+    {
+        times.enter(path.clone(), entry.mtime_ns);
+    }
     let _ = landing.events.send(match failure {
         Some(failure) if fatal => Event::Fatal(failure),
         failure => Event::Ended(Ended {
@@ -186,6 +207,13 @@ fn folder(landing: &Landing, number: u64, path: RelPath, refusal: Option<Failure
             resumed: 0,
         }),
     });
+    landing.left(number);
+    new
+}
+
+/// Is `path` directly in `folder`?
+fn lies_in(path: &RelPath, folder: &RelPath) -> bool {
+    path.as_str().rsplit_once('/').is_some_and(|(parent, _)| parent == folder.as_str())
 }
 
 /// Asks for a file of one unit; an empty one is made at once.

@@ -14,7 +14,8 @@ use crate::root::Root;
 use crate::state::FileState;
 use godwit_protocol::path::MAX_PATH;
 use godwit_protocol::wire::{
-    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_SEGMENT, SessionResult,
+    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS, MAX_SEGMENT,
+    SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use godwit_protocol::{ErrorCode, RelPath};
@@ -65,6 +66,8 @@ struct Session {
     /// Entries that came, and those that ended.
     came: u64,
     ended: u64,
+    /// Bytes of the paths of those that have not ended.
+    paths: u64,
     /// Bytes of the virtual space so far.
     bytes: u64,
     scanned: bool,
@@ -85,6 +88,7 @@ impl Receiver {
             events,
             complete,
             table: Mutex::default(),
+            folder_times: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         let throttle = Pace::new(self.intake);
@@ -102,6 +106,7 @@ impl Receiver {
             result: SessionResult::default(),
             came: 0,
             ended: 0,
+            paths: 0,
             bytes: 0,
             scanned: false,
         };
@@ -153,6 +158,11 @@ impl Receiver {
                 }
             }
         }
+        let last = tokio::task::spawn_blocking(move || {
+            let rest = landing.folder_times().map(|mut times| times.rest());
+            landing.set_times(rest.unwrap_or_default());
+        });
+        last.await.map_err(|_| Failure::new(ErrorCode::Internal, "setting times broke"))?;
         session.flush().await;
         session.progress().await;
         session.result.bytes = session.meter.stats().bytes_transferred;
@@ -183,7 +193,8 @@ impl Session {
         if self.scanned || entries.len() > MAX_ENTRIES || self.came + more > MAX_MANIFEST {
             return Err(protocol("too many entries"));
         }
-        if self.came - self.ended + more > MAX_OPEN_ENTRIES {
+        self.paths += entries.iter().map(|entry| entry.path.as_str().len() as u64).sum::<u64>();
+        if self.came - self.ended + more > MAX_OPEN_ENTRIES || self.paths > MAX_OPEN_PATHS {
             return Err(protocol("too many open entries"));
         }
         let mut numbered = Vec::with_capacity(entries.len());
@@ -265,6 +276,7 @@ impl Session {
 
     async fn ended(&mut self, ended: Ended) {
         self.ended += 1;
+        self.paths -= ended.path.len() as u64;
         self.comparing.remove(&ended.number);
         crate::report::count(&self.meter, ended.kind, ended.outcome);
         match (ended.outcome, ended.kind) {

@@ -147,6 +147,19 @@ impl Root {
         }
     }
 
+    /// Makes a folder and those above it; true if it was not there. Anything else at that name is an error.
+    pub(crate) fn make_dir(&self, folder: &RelPath) -> io::Result<bool> {
+        let parent = match folder.parent() {
+            Some(parent) => self.create_dir_all(&parent)?,
+            None => self.0.handle.clone(),
+        };
+        match rustix::fs::mkdirat(&parent, folder.name(), Mode::from_raw_mode(0o777)) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => self.folder(Some(folder)).map(|_| false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// Opens a regular file for reading. Never blocks on a pipe; what is not a regular file is an error.
     pub fn open_file(&self, path: &RelPath) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;

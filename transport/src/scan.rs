@@ -15,6 +15,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a sender takes files from.
 pub(crate) enum Origin {
@@ -59,7 +60,7 @@ struct Level {
 
 enum Place {
     Local(PathBuf),
-    Beneath(OwnedFd, String),
+    Beneath(Arc<OwnedFd>, String),
 }
 
 impl Scanner {
@@ -158,6 +159,10 @@ impl Scanner {
     /// A name in the folder on top of the stack.
     fn child(&mut self, name: OsString) -> Result<Option<Scanned>, Box<FileResult>> {
         let Some(level) = self.levels.last() else { return Ok(None) };
+        if name.to_str().is_some_and(crate::disk::reserved) {
+            tracing::info!(?name, "a file that was on its way here is passed over");
+            return Ok(None);
+        }
         let shown = match &level.target {
             Some(target) => format!("{target}/{}", name.to_string_lossy()),
             None => name.to_string_lossy().into_owned(),
@@ -178,10 +183,10 @@ impl Scanner {
             Place::Beneath(folder, path) => {
                 let name = name.to_string_lossy();
                 let path = if path.is_empty() { name.clone().into_owned() } else { format!("{path}/{name}") };
-                match (folder.try_clone(), self.root.clone()) {
-                    (Ok(folder), Some(root)) => self.beneath(&root, &folder, &name, path, target),
-                    (Err(e), _) => Err(disk(&e, false, &path)),
-                    (_, None) => Ok(None),
+                let folder = folder.clone();
+                match self.root.clone() {
+                    Some(root) => self.beneath(&root, &folder, &name, path, target),
+                    None => Ok(None),
                 }
             }
         };
@@ -191,8 +196,8 @@ impl Scanner {
     fn local(&mut self, path: PathBuf, target: RelPath) -> Result<Option<Scanned>, Failure> {
         let name = |e: io::Error| disk(&e, false, &path.display().to_string());
         let found = std::fs::metadata(&path).map_err(name)?;
+        let mtime_ns = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
         if found.is_file() {
-            let mtime_ns = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
             let entry = Entry { path: target, kind: EntryKind::File, size: found.len(), mtime_ns };
             return Ok(Some(Scanned::Entry(entry, Source::Local(path))));
         }
@@ -207,7 +212,7 @@ impl Scanner {
             .and_then(|names| names.map(|n| n.map(|n| n.file_name())).collect::<io::Result<Vec<_>>>())
             .map_err(name)?;
         names.sort_unstable();
-        let entry = folder_entry(target.clone());
+        let entry = folder_entry(target.clone(), mtime_ns);
         self.levels.push(Level {
             names: names.into_iter(),
             place: Place::Local(path.clone()),
@@ -251,16 +256,17 @@ impl Scanner {
         path: String,
         target: Option<RelPath>,
     ) -> Result<Option<Scanned>, Failure> {
-        let id = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?.id;
+        let Metadata { id, mtime_ns, .. } = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?;
         let names = list_handle(folder.as_fd()).map_err(|e| disk(&e, false, &path))?;
-        let entry = target.clone().map(|target| Scanned::Entry(folder_entry(target), Source::Beneath(path.clone())));
-        self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(folder, path), target, id });
+        let entry =
+            target.clone().map(|target| Scanned::Entry(folder_entry(target, mtime_ns), Source::Beneath(path.clone())));
+        self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(Arc::new(folder), path), target, id });
         Ok(entry)
     }
 }
 
-fn folder_entry(path: RelPath) -> Entry {
-    Entry { path, kind: EntryKind::Folder, size: 0, mtime_ns: 0 }
+fn folder_entry(path: RelPath, mtime_ns: i64) -> Entry {
+    Entry { path, kind: EntryKind::Folder, size: 0, mtime_ns }
 }
 
 fn target(text: &str) -> Result<RelPath, Failure> {

@@ -12,7 +12,8 @@ use crate::scan::{Origin, Scanned, Scanner};
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
-    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, SegmentHead, SessionResult,
+    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS, SegmentHead,
+    SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use quinn::Connection;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 const STREAMS: usize = 16;
 /// Open entries the sender allows itself; well under the limit, so that a slow answer is no fault.
 const OPEN_ENTRIES: usize = (MAX_OPEN_ENTRIES / 2) as usize;
+const OPEN_PATHS: u64 = MAX_OPEN_PATHS / 2;
 /// Rough size at which a frame of entries is closed.
 const FRAME_BYTES: usize = 256 * 1024;
 /// Whole sources hashed at once for comparisons.
@@ -192,7 +194,11 @@ impl Shared {
     async fn room(&self) {
         loop {
             let ended = self.room.notified();
-            if self.book().open() + MAX_ENTRIES <= OPEN_ENTRIES {
+            let (entries, paths) = {
+                let book = self.book();
+                (book.open(), book.paths())
+            };
+            if entries + MAX_ENTRIES <= OPEN_ENTRIES && paths + FRAME_BYTES as u64 <= OPEN_PATHS {
                 return;
             }
             ended.await;

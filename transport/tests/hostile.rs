@@ -6,7 +6,7 @@ mod raw;
 
 use common::{Server, content, snapshot};
 use godwit_protocol::ErrorCode;
-use godwit_protocol::wire::{Control, MAX_OPEN_ENTRIES, SegmentHead, UNIT};
+use godwit_protocol::wire::{Control, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS, SegmentHead, UNIT};
 use godwit_protocol::worker::FileOutcome;
 use raw::Raw;
 use serde_json::json;
@@ -130,6 +130,15 @@ async fn open_entries_are_bounded() {
     let mut raw = Raw::uploading(&server).await;
     for frame in 0..=MAX_OPEN_ENTRIES / 1_000 {
         let entries: Vec<_> = (0..1_000).map(|n| json!({"p": format!("{frame}-{n}"), "k": "f", "s": 1})).collect();
+        raw.entries(json!(entries)).await;
+    }
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+    // Long paths reach their own bound long before.
+    let mut raw = Raw::uploading(&server).await;
+    let folder = vec!["x".repeat(250); 15].join("/");
+    for frame in 0..=MAX_OPEN_PATHS / (200 * folder.len() as u64) {
+        let entries: Vec<_> =
+            (0..200).map(|n| json!({"p": format!("{folder}/{frame}-{n}"), "k": "f", "s": 1})).collect();
         raw.entries(json!(entries)).await;
     }
     assert_eq!(raw.error().await, ErrorCode::Protocol);
