@@ -12,7 +12,7 @@ use crate::ranges::RangeSet;
 use crate::root::{Kind, Metadata};
 use godwit_protocol::RelPath;
 use godwit_protocol::wire::UNIT;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
