@@ -13,7 +13,7 @@
 //!   ◀─────────────────────────────── Hello
 //!   Authenticate, Request ───────────────▶      (no round trip between the two)
 //!   ◀──────────────────── Accepted | Error
-//!   sender ── Entries*, EntriesEnd ──▶ receiver
+//!   sender ── Entries*, EntriesEnd ──▶ receiver (a client may begin right after its Request)
 //!   receiver ── Want*, WantEnd ──▶ sender       (while entries still arrive)
 //!   sender ══ data streams ══▶ receiver
 //!   sender ── Unreadable, Failed ──▶ receiver   (as they happen)
@@ -167,6 +167,9 @@ pub enum Control {
     },
     /// Either side: I am at work though no other frame shows it (reading, comparing, syncing).
     Alive,
+    /// Either side: nothing came for a while; does the path still carry? Says nothing about work: who is only asked so is
+    /// not thereby at work.
+    Ping,
     /// Client, first frame after `Hello` on a further connection: this connection belongs to a session.
     Join {
         /// From [`Accepted::ticket`].

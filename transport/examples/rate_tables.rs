@@ -30,7 +30,9 @@ const LINKS: [(f64, f64, f64, f64, u64); 12] = [
 
 /// `cargo run --release -p godwit-transport --example rate_tables -- NAME`: prints one table, or all.
 fn main() {
-    let tables: [(&str, fn()); 7] = [
+    let tables: [(&str, fn()); 9] = [
+        ("starts", starts_table),
+        ("bold", bold_table),
         ("alone", alone_table),
         ("sharing", sharing_table),
         ("ours", ours_table),
@@ -266,6 +268,53 @@ fn leaving_table() {
                 sum * sum / (n as f64 * squares),
                 rates.iter().map(|r| r.round()).collect::<Vec<_>>()
             );
+        }
+    }
+}
+
+/// Starts of a whole transfer, many seeds: the worst tell of misjudged losses.
+fn starts_table() {
+    println!("| link | target | share: least, mean of seeds |");
+    let seeds: u64 = std::env::var("SEEDS").ok().and_then(|v| v.parse().ok()).unwrap_or(20);
+    for (rate, delay, loss, queue, seconds) in LINKS {
+        for with in [false, true] {
+            let settings = if with { target(rate) } else { fair() };
+            let (mut least, mut sum, mut worst) = (f64::MAX, 0.0, 0);
+            for seed in 0..seeds {
+                let world = alone(LinkSpec::new(rate, delay, loss, queue), settings, seconds / 2, seed);
+                let share = 100.0 * world.share(0, 0, seconds / 2 * SEC);
+                sum += share;
+                if share < least {
+                    (least, worst) = (share, seed);
+                }
+            }
+            println!(
+                "| {rate} Mbit/s {delay} ms {loss} % {queue} ms | {} | {least:.1} (seed {worst}) {:.1} |",
+                if with { "link" } else { "none" },
+                sum / seeds as f64
+            );
+        }
+    }
+}
+
+/// Targets that promise too much.
+fn bold_table() {
+    println!("| link | target | share in the first 5 s, in 5..20 s | tail drops in 5 s, in 20 s | queue median |");
+    for (rate, delay, loss) in [(50.0, 15.0, 0.0), (100.0, 50.0, 1.0), (20.0, 100.0, 5.0)] {
+        for queue in [5.0, 20.0, 100.0, 400.0] {
+            for times in [1.5, 4.0, 20.0] {
+                let spec = LinkSpec::new(rate, delay, loss, queue);
+                let world = alone(spec.clone(), target(times * rate), 20, 5);
+                let early = alone(spec, target(times * rate), 5, 5);
+                println!(
+                    "| {rate} Mbit/s {delay} ms {loss} % {queue} ms | {times} | {:.1} % {:.1} % | {:.2} % {:.2} % | {:.0} |",
+                    100.0 * world.share(0, 0, 5 * SEC),
+                    100.0 * world.share(0, 5 * SEC, 20 * SEC),
+                    100.0 * early.flows[0].tail_drops as f64 / early.flows[0].sent_packets as f64,
+                    100.0 * world.flows[0].tail_drops as f64 / world.flows[0].sent_packets as f64,
+                    world.queue_ms(0, 20 * SEC).0,
+                );
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::report::Reports;
 use crate::root::Root;
 use crate::rules::least;
 use crate::scan::Origin;
-use crate::sender::Sender;
+use crate::sender::{Begun, Sender};
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::wire::{
@@ -37,6 +37,7 @@ const STALL: Duration = Duration::from_secs(60);
 const LOGIN: Duration = Duration::from_secs(30);
 /// For the last packets.
 const FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL_KNOWN: Duration = Duration::from_millis(100);
 
 /// Runs one session to its end. Emits [`Report::Session`], [`Report::Stats`] (at most four a second) and
 /// [`Report::File`]; the final `Done` or `Error` is the caller's to make from the result. `commands` may carry
@@ -74,8 +75,23 @@ pub async fn run(
     let mut inbox = Inbox::new(connection.clone(), recv, meter.clone());
     let writing = Outbox::start(send);
     let outbox = writing.outbox().clone();
+    ask(start, &outbox).await;
+    // An upload announces its files in the same breath: the server reads them once it has let the client in.
+    let sending = target.is_none().then(|| {
+        let wishes = wishes.clone();
+        let sender = Sender {
+            connection: connection.clone(),
+            lines: lines.clone(),
+            outbox: outbox.clone(),
+            meter: meter.clone(),
+            limits: limits.clone(),
+            steer: Arc::new(move |granted| wishes.grant(granted, None)),
+            reports: files.clone(),
+        };
+        sender.begin(Origin::Local(start.paths.clone()))
+    });
     let session = async {
-        let login = tokio::time::timeout(LOGIN, login(start, &outbox, &mut inbox));
+        let login = tokio::time::timeout(LOGIN, admitted(&mut inbox));
         login.await.map_err(|_| Failure::new(ErrorCode::Stalled, "no answer to the login"))?
     };
     let outcome = tokio::select! {
@@ -103,6 +119,7 @@ pub async fn run(
             let role = Role {
                 start,
                 target,
+                sending,
                 connection: &connection,
                 lines: &lines,
                 outbox: &outbox,
@@ -116,7 +133,9 @@ pub async fn run(
         outbox.send(Control::Error(failure.clone())).await;
     }
     drop(inbox);
-    writing.finish().await;
+    if result.is_err() {
+        writing.finish().await;
+    }
     let mut stats = Watch::stats_of(&connection, &meter);
     lines.complete(&mut stats);
     close(&connection, result.as_ref().err());
@@ -125,7 +144,9 @@ pub async fn run(
         endpoint.wait_idle().await;
         while further.join_next().await.is_some() {}
     };
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    // After a success both sides know already that everything is there.
+    let patience = if result.is_ok() { FAREWELL_KNOWN.min(connection.rtt() / 2) } else { FAREWELL };
+    let _ = tokio::time::timeout(patience, farewell).await;
     let verdict = result.and_then(|result| files.verdict(&result));
     if verdict.is_err() {
         let _ = reports.send(Report::Stats(stats.clone())).await;
@@ -137,6 +158,7 @@ pub async fn run(
 struct Role<'a> {
     start: &'a Start,
     target: Option<Target>,
+    sending: Option<Begun>,
     connection: &'a Connection,
     lines: &'a Lines,
     outbox: &'a Outbox,
@@ -149,17 +171,10 @@ impl Role<'_> {
         let start = self.start;
         let wishes = self.wishes.clone();
         let steer: Steer = Arc::new(move |granted| wishes.grant(granted, None));
-        let Some(target) = self.target else {
-            let sender = Sender {
-                connection: self.connection.clone(),
-                lines: self.lines.clone(),
-                outbox: self.outbox.clone(),
-                meter: self.meter.clone(),
-                limits: self.wishes.limits.clone(),
-                steer,
-                reports: files.clone(),
-            };
-            return sender.run(inbox, Origin::Local(start.paths.clone())).await;
+        let target = match (self.target, self.sending) {
+            (Some(target), _) => target,
+            (None, Some(sending)) => return sending.run(inbox).await,
+            (None, None) => return Err(Failure::new(ErrorCode::Internal, "neither sender nor receiver")),
         };
         let options = &start.options;
         let (heard, evict) = (self.connection.clone(), self.connection.clone());
@@ -209,7 +224,7 @@ async fn drive(
     });
     let looking = lines.look_after();
     tokio::pin!(running, steered, looking);
-    let mut watch = Watch::new(connection.clone(), meter, STALL);
+    let mut watch = Watch::new(connection.clone(), meter, STALL, limits.clone(), outbox.clone());
     let mut tick = tokio::time::interval(STATS);
     loop {
         tokio::select! {
@@ -231,12 +246,17 @@ async fn drive(
     }
 }
 
-async fn login(start: &Start, outbox: &Outbox, inbox: &mut Inbox) -> Result<(SessionHello, Accepted), Failure> {
+/// Everything a server needs to let the client in.
+async fn ask(start: &Start, outbox: &Outbox) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     outbox.send(Control::Hello(SessionHello { product: "godwit".into(), version, features: Vec::new() })).await;
     let (user, credential) = (start.server.user.clone(), start.server.credential.clone());
     outbox.send(Control::Authenticate { user, credential }).await;
     outbox.send(Control::Request(Box::new(request(start)))).await;
+}
+
+/// The server's answer.
+async fn admitted(inbox: &mut Inbox) -> Result<(SessionHello, Accepted), Failure> {
     let mut hello = None;
     loop {
         match inbox.next().await? {

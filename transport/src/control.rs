@@ -34,6 +34,8 @@ impl Inbox {
         let task = tokio::spawn(async move {
             loop {
                 let frame = match read(&mut stream).await {
+                    // It was acknowledged by being received, and is no sign of work.
+                    Ok(Some(Control::Ping)) => continue,
                     Ok(Some(frame)) => Ok(frame),
                     // Here and not where frames are taken, as those who take them give up waiting all the time.
                     Ok(None) | Err(Broken::Stream) => Err(lost(&own).await),
@@ -131,6 +133,13 @@ impl Outbox {
     /// Queues a frame. What cannot be sent any more is dropped: the reading side finds out why the line is dead.
     pub(crate) async fn send(&self, frame: Control) {
         let _ = self.0.send(Out::Frame(frame)).await;
+    }
+}
+
+impl Outbox {
+    /// Queues a frame that may as well be left out.
+    pub(crate) fn offer(&self, frame: Control) {
+        let _ = self.0.try_send(Out::Frame(frame));
     }
 }
 

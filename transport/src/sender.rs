@@ -63,9 +63,23 @@ struct Shared {
     room: Notify,
 }
 
+/// A sender that announces what it has; what is wanted of it is served once it [runs](Begun::run).
+pub(crate) struct Begun {
+    shared: Arc<Shared>,
+    tasks: JoinSet<Result<(), Failure>>,
+    limits: Arc<Limits>,
+    steer: Steer,
+    reports: Reports,
+}
+
 impl Sender {
-    /// Serves until the receiver's result.
+    /// Announces and serves until the receiver's result.
     pub(crate) async fn run(self, inbox: &mut Inbox, origin: Origin) -> Result<SessionResult, Failure> {
+        self.begin(origin).run(inbox).await
+    }
+
+    /// Starts to announce.
+    pub(crate) fn begin(self, origin: Origin) -> Begun {
         let scanner = Scanner::new(origin);
         let shared = Arc::new(Shared {
             connection: self.connection,
@@ -81,6 +95,14 @@ impl Sender {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.clone().manifest(scanner, self.reports.clone()));
+        Begun { shared, tasks, limits: self.limits, steer: self.steer, reports: self.reports }
+    }
+}
+
+impl Begun {
+    /// Serves until the receiver's result.
+    pub(crate) async fn run(mut self, inbox: &mut Inbox) -> Result<SessionResult, Failure> {
+        let (shared, tasks) = (self.shared, &mut self.tasks);
         for _ in 0..STREAMS {
             tasks.spawn(shared.clone().serve());
         }

@@ -71,6 +71,8 @@ pub(crate) async fn serve(
             let own = limits;
             let limits = Arc::new(Limits::new(permission.request.rate));
             let lines = Lines::new(connection.clone(), own, limits.clone());
+            let stall = shared.options.stall_timeout;
+            let watch = Watch::new(connection.clone(), meter.clone(), stall, limits.clone(), outbox.clone());
             let role = Role {
                 shared: &shared,
                 connection: &connection,
@@ -81,7 +83,7 @@ pub(crate) async fn serve(
             };
             let outcome = tokio::select! {
                 outcome = role.run(account.as_ref(), *permission, &mut inbox) => outcome,
-                failure = stalled(&shared, &connection, &meter) => Err(failure),
+                failure = stalled(watch) => Err(failure),
                 _ = aborted.wait_for(|abort| *abort) => {
                     Err(Failure::new(ErrorCode::PeerAborted, "the server is shutting down"))
                 }
@@ -128,8 +130,7 @@ async fn join(shared: &Shared, connection: &Connection, limits: Arc<Limits>, tic
     number.await.map_err(|_| over())
 }
 
-async fn stalled(shared: &Shared, connection: &Connection, meter: &Arc<Meter>) -> Failure {
-    let mut watch = Watch::new(connection.clone(), meter.clone(), shared.options.stall_timeout);
+async fn stalled(mut watch: Watch) -> Failure {
     loop {
         tokio::time::sleep(LOOK).await;
         if let Err(failure) = watch.look() {

@@ -1,7 +1,10 @@
 //! Looking at a running session: its figures, and whether anything still moves.
 
+use crate::control::Outbox;
 use crate::meter::Meter;
+use crate::rate::Limits;
 use godwit_protocol::ErrorCode;
+use godwit_protocol::wire::Control;
 use godwit_protocol::worker::{Failure, Stats};
 use quinn::Connection;
 use std::collections::VecDeque;
@@ -11,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// The present rate is the mean over this time.
 const SPAN: Duration = Duration::from_secs(2);
+/// A line silent for so long is asked again and again whether it is back: quinn's own probes come ever more rarely.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Watch {
@@ -18,13 +23,22 @@ pub(crate) struct Watch {
     meter: Arc<Meter>,
     stall: Duration,
     life: (u64, Instant),
+    heard: (u64, Instant),
+    limits: Arc<Limits>,
+    outbox: Outbox,
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Watch {
-    pub(crate) fn new(connection: Connection, meter: Arc<Meter>, stall: Duration) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        meter: Arc<Meter>,
+        stall: Duration,
+        limits: Arc<Limits>,
+        outbox: Outbox,
+    ) -> Self {
         let life = (meter.life(), Instant::now());
-        Self { connection, meter, stall, life, samples: VecDeque::new() }
+        Self { connection, meter, stall, life, heard: (0, Instant::now()), limits, outbox, samples: VecDeque::new() }
     }
 
     /// Where the session stands; an error if nothing has moved for too long.
@@ -36,6 +50,7 @@ impl Watch {
         } else if now - self.life.1 > self.stall {
             return Err(Failure::new(ErrorCode::Stalled, format!("for {} s", self.stall.as_secs())));
         }
+        self.ask_again(now);
         let received = self.meter.bytes_received.load(Ordering::Relaxed);
         self.samples.push_back((now, received));
         while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - *at > SPAN) {
@@ -47,6 +62,18 @@ impl Watch {
             stats.rate_kbps = received.saturating_sub(*before).saturating_mul(8).checked_div(millis).unwrap_or(0);
         }
         Ok(stats)
+    }
+
+    /// While nothing comes, lets a frame out from time to time whatever the window says.
+    fn ask_again(&mut self, now: Instant) {
+        let datagrams = self.connection.stats().udp_rx.datagrams;
+        if datagrams != self.heard.0 {
+            self.heard = (datagrams, now);
+        } else if now - self.heard.1 > SILENCE.max(2 * self.connection.rtt()) {
+            self.heard.1 = now;
+            self.limits.nudge();
+            self.outbox.offer(Control::Ping);
+        }
     }
 
     /// Bytes of UDP payload of a connection, both ways.

@@ -106,8 +106,22 @@ fn steps_and_black_outs_are_survived() {
     world.run(44 * SEC);
     assert_eq!(world.sessions[0].closed, None);
     let full = 1416.0 / 1480.0 * 0.99;
-    for (from, to, mbit) in [(11, 16, 50.0), (19, 24, 200.0), (37, 44, 200.0)] {
+    for (from, to, mbit) in [(11, 16, 50.0), (19, 24, 200.0), (32, 44, 200.0)] {
         let rate = world.goodput(0, from * SEC, to * SEC) / 1e6 / full;
         assert!(rate > 0.85 * mbit, "{from} to {to} s: {rate:.0} of {mbit}");
+    }
+}
+
+#[test]
+fn after_20_seconds_of_black_it_goes_on_within_3() {
+    for (rate, delay, loss) in [(200.0, 25.0, 0.0), (100.0, 100.0, 1.0), (20.0, 10.0, 0.0)] {
+        let mut world = QuicWorld::new(LinkSpec::new(rate, delay, loss, 100.0), 8);
+        world.add(open(), 0);
+        world.line_at(8 * SEC, |line| line.black = true);
+        world.line_at(28 * SEC, |line| line.black = false);
+        world.run(36 * SEC);
+        assert_eq!(world.sessions[0].closed, None);
+        let share = world.share(0, 31 * SEC, 36 * SEC);
+        assert!(share > 0.85, "{rate} Mbit/s {delay} ms: {share:.2}");
     }
 }

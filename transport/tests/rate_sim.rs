@@ -143,6 +143,32 @@ fn on_a_thousand_random_lines_it_neither_collapses_nor_floods() {
 }
 
 #[test]
+fn the_first_losses_of_a_long_lossy_line_are_not_taken_for_a_limit() {
+    for (rate, delay, loss) in [(100.0, 500.0, 5.0), (100.0, 150.0, 10.0), (200.0, 100.0, 5.0), (50.0, 300.0, 2.0)] {
+        for seed in 0..15 {
+            let spec = LinkSpec::new(rate, delay, loss, 200.0);
+            let (from, to) = (4 * SEC + delay as u64 * 16 * MS, 8 * SEC + delay as u64 * 24 * MS);
+            let share = alone(spec, fair(), to / SEC, 100 + seed).share(0, from, to);
+            assert!(share > 0.8, "{rate} Mbit/s {delay} ms {loss} % seed {seed}: {share:.3}");
+        }
+    }
+}
+
+#[test]
+fn a_target_that_promises_too_much_is_found_out_at_once() {
+    for (rate, delay, loss) in [(50.0, 15.0, 0.0), (100.0, 50.0, 1.0), (20.0, 100.0, 5.0)] {
+        for (queue, times) in [(5.0, 1.5), (20.0, 1.5), (20.0, 20.0), (100.0, 4.0), (400.0, 20.0)] {
+            let world = alone(LinkSpec::new(rate, delay, loss, queue), target(times * rate), 14, 5);
+            let name = format!("{times} times {rate} Mbit/s {delay} ms {loss} % queue {queue} ms");
+            let (share, (median, _)) = (world.share(0, 2 * SEC, 14 * SEC), world.queue_ms(2 * SEC, 14 * SEC));
+            assert!(share > 0.85 && median < 45.0, "{name}: {share:.3}, {median:.0} ms");
+            let dropped = world.flows[0].tail_drops as f64 / world.flows[0].sent_packets as f64;
+            assert!(dropped < 0.2 || rate < 25.0, "{name}: {dropped:.3} dropped");
+        }
+    }
+}
+
+#[test]
 fn a_line_that_slows_down_and_recovers_is_followed_within_3_seconds() {
     for (delay, loss) in [(25.0, 0.0), (50.0, 1.0), (100.0, 0.5)] {
         let mut world = World::new(LinkSpec::new(200.0, delay, loss, 100.0), 3);

@@ -105,6 +105,7 @@ pub(crate) fn cases() -> Vec<Case> {
             | Control::Lost { .. }
             | Control::Progress { .. }
             | Control::Alive
+            | Control::Ping
             | Control::Want { .. }
             | Control::WantEnd
             | Control::Unreadable { .. }
@@ -152,6 +153,7 @@ pub(crate) fn cases() -> Vec<Case> {
         control("wire-lost", Control::Lost { connection: 1, spans: vec![(0, 1_048_576), (4_194_304, 5_242_880)] }),
         control("wire-progress", Control::Progress { written: 5_000_000_000, received: 1_048_576 }),
         control("wire-alive", Control::Alive),
+        control("wire-ping", Control::Ping),
         control("wire-bye", Control::Bye),
         control("wire-error", Control::Error(failure())),
         control("wire-unknown", Control::Unknown),

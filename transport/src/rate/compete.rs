@@ -11,6 +11,8 @@ pub struct Compete {
     k: f64,
     friendly: f64,
     weight: f64,
+    /// An equal share, as far as is known.
+    goal: f64,
     last_cut: f64,
     queue_at_cut: f64,
     queue_least: f64,
@@ -28,6 +30,7 @@ impl Compete {
             k: 0.0,
             friendly: window,
             weight,
+            goal: largest.max(window),
             last_cut: now,
             queue_at_cut: 0.0,
             queue_least: 0.0,
@@ -45,6 +48,11 @@ impl Compete {
         self.friendly += 3.0 * (1.0 - BETA) / (1.0 + BETA) * self.weight * packets / self.window.max(1.0);
         let step = (target.min(1.5 * self.window) - self.window).max(0.0) * (packets / self.window.max(1.0)).min(1.0);
         self.window = (self.window + step).max(self.friendly);
+        if self.small_cuts() && self.window < self.goal {
+            // Who does not answer to losses leaves no more than is taken.
+            let climb = CLIMB * round_trip * packets / self.window.max(1.0) * self.goal;
+            self.window = (self.window + climb).min(self.goal);
+        }
     }
 
     /// How long packets wait in the queue now, seconds.
@@ -58,8 +66,7 @@ impl Compete {
         let expected = (BETA * (base + self.queue_at_cut) - base).max(0.0);
         let shrank = self.queue_at_cut == 0.0 || self.queue_least < 0.5 * (expected + self.queue_at_cut);
         // Chance may spare the others once or twice; who never shrinks does not answer to losses at all.
-        let small_cuts = self.unanswered >= PATIENT_CUTS;
-        let yielding = !small_cuts;
+        let yielding = !self.small_cuts();
         // Some competitors overflow the queue at every probe; an epoch gets time to recover before the next cut.
         let rest = if yielding { EPOCH_SHARE } else { STUBBORN_EPOCH };
         if now - self.last_cut < round_trip.max(rest * self.k) {
@@ -68,10 +75,12 @@ impl Compete {
         self.queue_at_cut = queue;
         self.queue_least = queue;
         self.last_cut = now;
-        self.unanswered = if shrank { 0 } else { self.unanswered + 1 };
-        if self.unanswered > PATIENT_CUTS + SMALL_CUTS {
-            self.unanswered = PATIENT_CUTS - 1;
-        }
+        // Some make a pause now and then whatever is lost: one shorter queue does not make them yielding.
+        self.unanswered = match (shrank, yielding) {
+            (true, true) => 0,
+            (true, false) => self.unanswered - 1,
+            (false, _) => (self.unanswered + 1).min(PATIENT_CUTS + SMALL_CUTS),
+        };
         let cut = if yielding { 1.0 - BETA } else { STUBBORN_CUT };
         let falling = yielding && self.window < self.largest;
         self.largest = if falling { self.window * (1.0 + BETA) / 2.0 } else { self.window };
@@ -80,6 +89,10 @@ impl Compete {
         self.friendly = self.window;
         self.set_epoch(now);
         true
+    }
+
+    fn small_cuts(&self) -> bool {
+        self.unanswered >= PATIENT_CUTS
     }
 
     /// When the mode began.
@@ -102,7 +115,10 @@ const SCALE: f64 = 0.4;
 const EPOCH_SHARE: f64 = 0.3;
 const STUBBORN_EPOCH: f64 = 1.2;
 const PATIENT_CUTS: u32 = 3;
-const SMALL_CUTS: u32 = 6;
+/// So many cuts with an answer it takes until small ones are given up.
+const SMALL_CUTS: u32 = 3;
+/// Share of the goal by which the window grows in a second beside who does not give way.
+const CLIMB: f64 = 0.05;
 const STUBBORN_CUT: f64 = 0.05;
 const BETA: f64 = 0.7;
 

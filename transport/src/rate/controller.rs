@@ -43,6 +43,9 @@ impl ControllerFactory for RateControllerFactory {
         Box::new(RateController {
             law: RateLaw::new(self.shared.settings(current_mtu), current_mtu),
             mtu: current_mtu,
+            left: 0,
+            nudges: self.shared.nudges(),
+            phase: "",
             factory: (*self).clone(),
         })
     }
@@ -53,6 +56,11 @@ struct RateController {
     law: RateLaw,
     factory: RateControllerFactory,
     mtu: u16,
+    /// In flight after the last acknowledgement.
+    left: u64,
+    /// Nudges before it.
+    nudges: u64,
+    phase: &'static str,
 }
 
 impl RateController {
@@ -62,6 +70,18 @@ impl RateController {
 
     fn shared(&self) -> &SharedRate {
         &self.factory.shared
+    }
+
+    /// What changed and, for those who look closely, everything.
+    fn log(&mut self) {
+        let (phase, rate) = (self.law.phase(), self.law.rate() * 8e-6);
+        let path = self.law.path();
+        let (base, queue, flight) = (path.base() * 1e3, path.queue() * 1e3, path.flight() * 1e3);
+        if std::mem::replace(&mut self.phase, phase) != phase {
+            tracing::debug!(phase, rate, base, queue, flight, floor = self.law.loss_floor(), "rate");
+        } else {
+            tracing::trace!(phase, rate, base, queue, flight, floor = self.law.loss_floor(), "rate");
+        }
     }
 }
 
@@ -79,6 +99,9 @@ impl Controller for RateController {
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
         self.law.set(self.shared().settings(self.mtu));
         self.law.on_ack_batch_end(self.time(now), in_flight);
+        self.left = in_flight;
+        self.nudges = self.shared().nudges();
+        self.log();
         let path = self.law.path();
         self.shared().observe(self.mtu, self.law.rate(), path.base(), path.queue(), self.law.loss_floor());
     }
@@ -100,7 +123,12 @@ impl Controller for RateController {
 
     fn window(&self) -> u64 {
         // Read afresh each time: a new limit holds for the very next packet.
-        self.law.window_under(&self.shared().settings(self.mtu))
+        let window = self.law.window_under(&self.shared().settings(self.mtu));
+        match self.shared().nudges().saturating_sub(self.nudges) {
+            0 => window,
+            // Beside what is on its way and quinn's own probes, which count as well.
+            silent => window.max(self.left) + silent * NUDGE_PACKETS * u64::from(self.mtu),
+        }
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -125,3 +153,25 @@ impl Controller for RateController {
 
 /// A multiple of all periods of the law, seconds.
 const CLOCK_PERIOD: u64 = 3600;
+const NUDGE_PACKETS: u64 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nudge_lets_a_few_packets_out_until_something_is_acknowledged() {
+        let shared = Arc::new(SharedRate::default());
+        let (now, origin) = (Instant::now(), Duration::ZERO);
+        let factory = Arc::new(RateControllerFactory::with_clock(Arc::clone(&shared), now, origin));
+        let mut controller = factory.build(now, 1452);
+        let full = controller.window();
+        controller.on_sent(now, full, 9);
+        for nudges in 1..4 {
+            shared.nudge();
+            assert_eq!(controller.window(), full + nudges * NUDGE_PACKETS * 1452);
+        }
+        controller.on_end_acks(now, full / 2, false, None);
+        assert_eq!(controller.window(), full);
+    }
+}

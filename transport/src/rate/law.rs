@@ -51,6 +51,7 @@ pub struct RateLaw {
     peak_in_flight: f64,
     last_peak: f64,
     next_mark: f64,
+    starved_since: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +88,7 @@ impl RateLaw {
             peak_in_flight: 0.0,
             last_peak: 0.0,
             next_mark: 0.0,
+            starved_since: None,
         }
     }
 
@@ -95,6 +97,10 @@ impl RateLaw {
         if settings != self.settings {
             self.settings = settings;
             self.trim.reset();
+            if matches!(self.phase, Phase::Start) && self.path.known() {
+                // The limits of a session become known after its first packets.
+                self.window = self.window.max(self.first_rate() * self.path.flight());
+            }
             if self.competing() && !matches!(settings.policy, Policy::Fair | Policy::High) {
                 self.phase = Phase::Steady;
             }
@@ -131,8 +137,7 @@ impl RateLaw {
         let first = !self.path.known();
         let acked = self.path.end_batch(now);
         if first && self.path.known() {
-            let start = (self.settings.ceiling() / 8.0).min(START_RATE);
-            self.window = self.window.max(start * self.path.flight());
+            self.window = self.window.max(self.first_rate() * self.path.flight());
             self.dips.skip(now, false);
             self.last_step = now;
             self.trim.mark(now);
@@ -248,6 +253,19 @@ impl RateLaw {
         self.queue.wanted(self.settings.policy, rate, self.packet)
     }
 
+    /// The longest queue that sessions like this one make. Who is pushed aside must not take ever longer ones for usual.
+    fn usual(&self) -> f64 {
+        self.wanted((self.window / self.path.flight()).max(USUAL_SHARE * self.peak_rate.or_zero()))
+    }
+
+    /// Where the search begins. Who names a target knows the line: one round trip of most of it does little harm if not.
+    fn first_rate(&self) -> f64 {
+        match self.settings.target {
+            Some(_) if self.settings.policy != Policy::Low => BOLD * self.settings.ceiling(),
+            _ => (self.settings.ceiling() / 8.0).min(START_RATE),
+        }
+    }
+
     /// Below this there is as good as no queue.
     fn idle_queue(&self, wanted: f64) -> f64 {
         let wait = if self.settings.policy == Policy::Low { 0.0 } else { self.path.ack_wait() };
@@ -276,12 +294,16 @@ impl RateLaw {
 }
 
 const START_PACKETS: f64 = 32.0;
-/// Where the search begins: a rate that does little harm anywhere.
+/// Where the search begins without a target: a rate that does little harm anywhere.
 const START_RATE: f64 = 10e6 / 8.0;
+/// Share of the target that the search begins with.
+const BOLD: f64 = 0.6;
 const LEAST_PACKETS: f64 = 8.0;
 const OUTAGE: f64 = 0.5;
 const PATIENCE: f64 = 1.5;
 const MOMENT: f64 = 2.0;
 const IDLE: f64 = 0.4;
+/// Share of the largest rate of late that a session is left with among others like it, for all we assume.
+const USUAL_SHARE: f64 = 0.1;
 const MARK_QUEUE: f64 = 0.002;
 const HEAVY_LOSS: f64 = 0.1;

@@ -59,25 +59,27 @@ impl LossView {
         self.floor
     }
 
-    /// Closes the span if it is long enough; `queued` = packets waited in a queue meanwhile.
-    pub fn poll(&mut self, now: f64, round_trip: f64, queued: bool) -> Option<LossReport> {
+    /// Closes the span if it is long enough; `queued` = packets waited in a queue meanwhile, `bold` = the session may have
+    /// begun with more than the path carries.
+    pub fn poll(&mut self, now: f64, round_trip: f64, queued: bool, bold: bool) -> Option<LossReport> {
         if now < self.ignore_until {
             self.restart(now);
             return None;
         }
         let packets = self.acked + self.lost;
-        let known = !self.bins.is_empty();
-        let enough = if known { BIN_PACKETS } else { FIRST_PACKETS };
+        let known = self.floor_packets > 0;
+        let enough = if !self.bins.is_empty() { BIN_PACKETS } else { FIRST_PACKETS };
         if now - self.started < round_trip || packets < enough {
             return None;
         }
         let ratio = self.lost as f64 / packets as f64;
+        let chance = if known { self.chance(packets as f64) } else { MARGIN };
         self.restart(now);
-        let weight = 1.0 / packets as f64 + 1.0 / self.floor_packets.max(1) as f64;
-        let chance = MARGIN.max(SIGMAS * (self.floor * (1.0 - self.floor) * weight).sqrt());
         let limit = self.floor + chance.max((2.0 * self.spread).min(SPREAD_MOST));
-        // The first span cannot be compared: it counts as the path's own loss unless there was a queue.
-        let excess = ratio > FLOOR_MOST || (ratio > limit && (known || queued));
+        // The first good span cannot be compared: it counts as the path's own loss unless there was a queue, or so much was
+        // lost that a bold start is the likelier reason; a short queue hardly shows.
+        let doubtful = queued || (bold && ratio > FIRST_MOST);
+        let excess = ratio > FLOOR_MOST || (ratio > limit && (known || doubtful));
         let clean = if known { ratio <= self.floor + chance } else { !excess };
         self.bins.push_back(Bin { at: now, packets, ratio, clean });
         while self.bins.len() > 1 && self.bins.front().is_some_and(|b| b.at + SPAN < now) {
@@ -99,6 +101,14 @@ impl LossView {
         self.acked = 0;
         self.lost = 0;
         self.started = now;
+    }
+
+    /// How far above the floor chance alone may take a span of so many packets. As long as few packets made the floor, it
+    /// may itself be chance: both together are the better guess.
+    fn chance(&self, packets: f64) -> f64 {
+        let known = self.floor_packets as f64;
+        let pooled = (self.lost as f64 + self.floor * known) / (packets + known);
+        MARGIN.max(SIGMAS * (pooled * (1.0 - pooled) * (1.0 / packets + 1.0 / known)).sqrt())
     }
 
     fn estimate(&mut self) {
@@ -128,6 +138,7 @@ fn quantile(sorted: &[Bin], share: f64) -> f64 {
 
 const BIN_PACKETS: u64 = 400;
 const FIRST_PACKETS: u64 = 100;
+const FIRST_MOST: f64 = 0.2;
 const MARGIN: f64 = 0.03;
 const SPREAD_MOST: f64 = 0.1;
 const SIGMAS: f64 = 4.0;
@@ -142,7 +153,7 @@ mod tests {
     fn span(loss: &mut LossView, now: f64, acked: u64, lost: u64, queued: bool) -> LossReport {
         loss.on_acked(acked);
         loss.on_lost(lost);
-        loss.poll(now, 0.1, queued).expect("the span is long enough")
+        loss.poll(now, 0.1, queued, false).expect("the span is long enough")
     }
 
     #[test]
@@ -165,12 +176,25 @@ mod tests {
         let mut loss = LossView::default();
         assert!(span(&mut loss, 1.0, 60, 60, true).excess);
         assert_eq!(loss.floor(), 0.0);
+        assert!(span(&mut loss, 2.0, 320, 80, true).excess, "nor are the next");
+        assert_eq!(loss.floor(), 0.0);
+    }
+
+    #[test]
+    fn a_few_packets_without_loss_do_not_make_a_lossy_path_look_full() {
+        let mut loss = LossView::default();
+        assert!(!span(&mut loss, 1.0, 99, 1, false).excess);
+        for i in 2..6_u32 {
+            assert!(!span(&mut loss, f64::from(i), 376, 24, false).excess, "span {i}");
+        }
+        assert!(loss.floor() > 0.03);
+        assert!(span(&mut loss, 9.0, 320, 80, false).excess);
     }
 
     #[test]
     fn small_spans_say_nothing() {
         let mut loss = LossView::default();
         loss.on_lost(50);
-        assert_eq!(loss.poll(1.0, 0.1, false), None);
+        assert_eq!(loss.poll(1.0, 0.1, false, false), None);
     }
 }

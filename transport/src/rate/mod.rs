@@ -116,6 +116,14 @@ impl Limits {
         self.shared.observed().queue_delay
     }
 
+    /// See [`SharedRate::nudge`]; on every connection that has a part of the limits.
+    pub(crate) fn nudge(&self) {
+        self.shared.nudge();
+        for part in &self.division().parts {
+            part.limits.nudge();
+        }
+    }
+
     fn division(&self) -> MutexGuard<'_, Division> {
         self.division.lock().unwrap_or_else(PoisonError::into_inner)
     }

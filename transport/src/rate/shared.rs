@@ -21,6 +21,7 @@ pub struct SharedRate {
     loss_ppm: AtomicU64,
     sent_bytes: AtomicU64,
     lost_bytes: AtomicU64,
+    nudges: AtomicU64,
 }
 
 /// What the controller sees of the path.
@@ -71,6 +72,12 @@ impl SharedRate {
         self.cap.store(cap, Ordering::Relaxed);
     }
 
+    /// Nothing was heard for long: lets a few more packets out beside those that are on their way, so that the next thing
+    /// written asks the path whether it is back. quinn's own probes come at intervals that double.
+    pub fn nudge(&self) {
+        self.nudges.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What the controller saw last.
     pub fn observed(&self) -> Observed {
         let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
@@ -112,6 +119,10 @@ impl SharedRate {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    pub(super) fn nudges(&self) -> u64 {
+        self.nudges.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_lost(&self, bytes: u64) {
         self.lost_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -131,6 +142,7 @@ impl Default for SharedRate {
             loss_ppm: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             lost_bytes: AtomicU64::new(0),
+            nudges: AtomicU64::new(0),
         }
     }
 }

@@ -30,6 +30,7 @@ enum What {
     Datagram(usize, bool, usize),
     Timer(usize, bool),
     Start(usize),
+    Watch(usize),
     Sample,
 }
 
@@ -37,6 +38,7 @@ struct Side {
     endpoint: Endpoint,
     connection: Option<(ConnectionHandle, Connection)>,
     armed: u64,
+    heard: u64,
 }
 
 /// One session: a sending client and a receiving server.
@@ -108,6 +110,7 @@ impl QuicWorld {
             endpoint: Endpoint::new(Arc::clone(&config), server, true, seed),
             connection: None,
             armed: 0,
+            heard: 0,
         };
         self.sessions.push(Session {
             sides: [side(None), side(Some(Arc::new(server)))],
@@ -185,8 +188,10 @@ impl QuicWorld {
                 let config = session.client_config.take().unwrap();
                 let made = session.sides[0].endpoint.connect(now, config, address(s, true), "localhost").unwrap();
                 session.sides[0].connection = Some(made);
+                self.at(self.now + SEC, What::Watch(s));
                 self.drive(s, 0);
             }
+            What::Watch(s) => self.watch(s),
             What::Datagram(s, at_server, slot) => {
                 let data = std::mem::take(&mut self.datagrams[slot]);
                 self.free.push(slot);
@@ -222,6 +227,23 @@ impl QuicWorld {
                 self.at(self.now + 2 * MS, What::Sample);
             }
         }
+    }
+
+    /// What a session does every second at both ends: where nothing came, it asks whether the path is back.
+    fn watch(&mut self, s: usize) {
+        for side in 0..2 {
+            let session = &mut self.sessions[s];
+            let Some((_, connection)) = &mut session.sides[side].connection else { continue };
+            let heard = connection.stats().udp_rx.datagrams;
+            if std::mem::replace(&mut session.sides[side].heard, heard) == heard {
+                if side == 0 {
+                    session.shared.nudge();
+                }
+                connection.ping();
+                self.drive(s, side);
+            }
+        }
+        self.at(self.now + SEC, What::Watch(s));
     }
 
     fn print(&self, delay: u64) {

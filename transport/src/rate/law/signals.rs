@@ -13,7 +13,7 @@ impl RateLaw {
         if self.dips.window().is_some() {
             let Some(dip) = self.dips.watch(now, seen, self.competing()) else { return true };
             self.window = dip.restore;
-            self.dips.judge_foreign(&dip, 1.1 * self.wanted(self.window / flight));
+            self.dips.judge_foreign(&dip, 1.1 * self.usual());
             if self.competing() {
                 let peak = self.peak_rate.or_zero();
                 self.dips.judge_lone(&dip, flight, dip.queue_before() > 2.0 * self.wanted(peak));
@@ -55,7 +55,8 @@ impl RateLaw {
             self.loss.restart(now);
             return;
         }
-        let Some(report) = self.loss.poll(now, self.path.flight(), self.queue.queued_in_span()) else {
+        let bold = self.settings.target.is_some();
+        let Some(report) = self.loss.poll(now, self.path.flight(), self.queue.queued_in_span(), bold) else {
             if self.loss.ignoring(now) {
                 self.queue.take_span();
             }

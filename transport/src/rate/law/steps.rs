@@ -28,7 +28,8 @@ impl RateLaw {
         match &mut self.phase {
             Phase::Start => {
                 if used {
-                    self.window += acked * start_growth(self.path.base());
+                    let toward_target = self.settings.target.is_some();
+                    self.window += acked * if toward_target { 1.0 } else { start_growth(self.path.base()) };
                 }
                 if self.path.fresh_queue() > self.wanted(self.window / flight).max(START_QUEUE) {
                     self.enter_steady(now);
@@ -57,7 +58,7 @@ impl RateLaw {
         let share = (elapsed / self.path.feedback()).min(0.5);
         let mut growth = GAIN * (toward - 1.0);
         if queue < self.idle_queue(wanted) {
-            growth += RAMP.get(self.ramp).copied().unwrap_or_default();
+            growth += self.ramp_growth();
         }
         if growth < 0.0 {
             // What arrives while there is a queue is what the path carries: no reason to go below it.
@@ -66,6 +67,19 @@ impl RateLaw {
         } else if used {
             self.window *= 1.0 + growth * share;
         }
+    }
+
+    /// Growth per feedback time while there is no queue. The queue that a step makes lasts for a feedback time: near what a
+    /// long path is known to carry, steps are small for quite a while.
+    fn ramp_growth(&self) -> f64 {
+        let bold = RAMP.get(self.ramp.min(RAMP.len() - 1)).copied().unwrap_or_default();
+        let feedback = self.path.feedback();
+        let known = self.peak_rate.or_zero() / (1.0 - self.loss.floor()) * self.path.flight();
+        if feedback < SHORT_FEEDBACK || self.window < NEAR * known {
+            return bold;
+        }
+        let patient = if self.ramp < PATIENT_ROUNDS { 1.0 } else { 4.0 };
+        bold.min(patient * STEP_QUEUE / feedback)
     }
 
     /// Once per feedback time.
@@ -88,14 +102,14 @@ impl RateLaw {
             Phase::Steady => {
                 let wanted = self.wanted(self.window / flight);
                 // A queue known to be short has no room for a bold step.
-                let most = if self.queue.is_shallow() { SHALLOW_RAMP } else { RAMP.len() - 1 };
+                let most = if self.queue.is_shallow() { SHALLOW_RAMP } else { PATIENT_ROUNDS };
                 let idle = queue_mean < self.idle_queue(wanted) && self.last_peak >= USED * window;
                 self.ramp = if idle { (self.ramp + 1).min(most) } else { 0 };
                 if self.path.queue() > 2.0 * wanted + 0.005 {
                     // Far too much: what arrives is what the path carries.
                     self.window = self.window.min(self.fit(delivered, wanted)).max(self.window * 0.4);
                 }
-                self.notice_competition(now);
+                self.notice_competition(now, queue_mean);
             }
             Phase::Compete(compete) => {
                 let empty = self.queue.recent() < self.wanted(self.peak_rate.or_zero());
@@ -108,7 +122,7 @@ impl RateLaw {
     }
 
     /// A queue that stays although we did all to empty it belongs to others.
-    fn notice_competition(&mut self, now: f64) {
+    fn notice_competition(&mut self, now: f64, queue_mean: f64) {
         // A little more than one CUBIC flow (or two), as the dips cost something.
         let (weight, share) = match self.settings.policy {
             Policy::Fair => (1.4, 0.5),
@@ -116,8 +130,12 @@ impl RateLaw {
             Policy::Fixed | Policy::Low => return,
         };
         // Sessions like this one settle at what they want at their rates, whatever their number.
-        let limit = 1.5 * self.wanted(self.window / self.path.flight()) + 0.003;
-        if self.queue.stays_above(limit) || self.dips.foreign() > 1 {
+        let limit = 1.5 * self.usual() + 0.003;
+        let starved = self.window < STARVED * self.peak_rate.or_zero() * self.path.flight() && queue_mean > 0.9 * limit;
+        self.starved_since = if starved { self.starved_since.or(Some(now)) } else { None };
+        let starving = self.starved_since.is_some_and(|since| now - since > self.patience());
+        if self.queue.stays_above(limit) || self.dips.foreign() > 1 || starving {
+            self.starved_since = None;
             self.dips.forget();
             // A share of what this path carried when it was ours, against one other.
             let share = share * self.peak_rate.or_zero() * self.path.flight();
@@ -155,7 +173,15 @@ const START_QUEUE: f64 = 0.008;
 const GAIN: f64 = 0.5;
 /// Growth per feedback time while there is no queue, by the number of such times in a row.
 const RAMP: [f64; 6] = [0.0, 0.05, 0.15, 0.3, 0.5, 0.8];
+/// Share of the largest rate of late from which steps are small, on paths with a feedback time beyond this (seconds).
+const NEAR: f64 = 0.92;
+const SHORT_FEEDBACK: f64 = 0.3;
+/// The queue that a small step may make, seconds, and for how many rounds.
+const STEP_QUEUE: f64 = 0.02;
+const PATIENT_ROUNDS: usize = 9;
 const SHALLOW_RAMP: usize = 2;
 /// Share of the window that must have been in flight for it to count as the limit.
 const USED: f64 = 0.75;
+/// Below this share of the largest rate of late, with a queue of others before it, a session is being starved.
+const STARVED: f64 = 0.07;
 const PEAK_RATE_SPAN: f64 = 30.0;
