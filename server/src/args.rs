@@ -56,6 +56,10 @@ pub struct ServeArgs {
     /// Plain HTTP port of the API [default: 9091]; 0 = any
     #[arg(long, value_name = "PORT")]
     pub http_port: Option<u16>,
+    /// Do not wait for the disk before a received file gets its name: faster, but a power cut may lose files that were
+    /// reported as complete
+    #[arg(long)]
+    pub no_fsync: bool,
     /// Folder for certificate and keys [default: $GODWIT_HOME/server, else godwit/server in the user's data folder]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -260,7 +260,7 @@ impl Settings {
             stall: Duration::from_secs(stall),
             rate_cap: common.rate_cap,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
-            fsync: file.fsync.unwrap_or(true),
+            fsync: !args.no_fsync && file.fsync.unwrap_or(true),
             users,
         })
     }

@@ -115,7 +115,6 @@ pub async fn run(
             };
             let _ = reports.send(session).await;
             wishes.grant(granted, Some(locks));
-            let budget = crate::endpoint::widen(&connection, &limits);
             let role = Role {
                 start,
                 target,
@@ -126,7 +125,7 @@ pub async fn run(
                 meter: &meter,
                 wishes: &wishes,
             };
-            drive(role, &mut inbox, &files, &reports, &mut steering, budget).await
+            drive(role, &mut inbox, &files, &reports, &mut steering).await
         }
     };
     if let Err(failure) = &result {
@@ -167,7 +166,7 @@ struct Role<'a> {
 }
 
 impl Role<'_> {
-    async fn run(self, inbox: &mut Inbox, files: &Reports, budget: u64) -> Result<SessionResult, Failure> {
+    async fn run(self, inbox: &mut Inbox, files: &Reports) -> Result<SessionResult, Failure> {
         let start = self.start;
         let wishes = self.wishes.clone();
         let steer: Steer = Arc::new(move |granted| wishes.grant(granted, None));
@@ -196,7 +195,6 @@ impl Role<'_> {
                 evict: Box::new(move || close(&evict, None)),
             }),
             allowed: target.allowed,
-            budget,
             // What this side wants is the server's to keep.
             intake: Arc::new(Limits::new(RateSettings::default())),
             steer,
@@ -212,12 +210,10 @@ async fn drive(
     files: &Reports,
     reports: &mpsc::Sender<Report>,
     steering: &mut Steering,
-    budget: u64,
 ) -> Result<SessionResult, Failure> {
     let (connection, meter, outbox) = (role.connection.clone(), role.meter.clone(), role.outbox.clone());
-    let limits = role.wishes.limits.clone();
     let lines = role.lines.clone();
-    let running = role.run(inbox, files, budget);
+    let running = role.run(inbox, files);
     let (changed, mut changes) = mpsc::unbounded_channel();
     let steered = steering.until_stopped(move |settings| {
         let _ = changed.send(settings);
@@ -234,7 +230,6 @@ async fn drive(
             stopped = &mut steered => return Err(stopped),
             Some(settings) = changes.recv() => {
                 outbox.send(Control::SetRate(settings)).await;
-                crate::endpoint::widen_send(&connection, &limits);
             }
             _ = tick.tick() => {
                 let mut stats = watch.look()?;

@@ -1,7 +1,7 @@
 //! From a server's address to a connection, or to words that tell the user what is in the way.
 
 use crate::blame::{Place, Tcp, Udp, patience, verdict};
-use crate::endpoint::{socket, transport};
+use crate::endpoint::{Reach, transport};
 use crate::failure::from_connection;
 use crate::heard::Heard;
 use crate::identity::Identity;
@@ -9,9 +9,7 @@ use crate::rate::Limits;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::worker::{Failure, ServerAddress};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{
-    ClientConfig, Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Runtime as _, TransportErrorCode,
-};
+use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, TransportErrorCode};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -71,9 +69,9 @@ async fn one(
     let identity = tokio::task::spawn_blocking(move || Identity::new(&expected)).await.map_err(|e| internal(&e))??;
     let crypto = QuicClientConfig::try_from(identity.tls.clone()).map_err(|e| internal(&e))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(transport(limits));
     let data = |e: &dyn std::fmt::Display| Failure::new(ErrorCode::DataConnection, e.to_string());
-    let (endpoint, heard) = listening(any(address)).map_err(|e| data(&e))?;
+    let (endpoint, heard, granted) = listening(any(address)).map_err(|e| data(&e))?;
+    config.transport_config(transport(limits, Reach::to(address, granted)));
     // A name that TLS cannot carry still works with a fingerprint.
     let connecting = endpoint
         .connect_with(config.clone(), address, host)
@@ -90,10 +88,12 @@ async fn one(
 }
 
 /// An endpoint that tells whether anything came in.
-fn listening(address: SocketAddr) -> io::Result<(Endpoint, Arc<AtomicBool>)> {
-    let runtime = Arc::new(quinn::TokioRuntime);
-    let (socket, heard) = Heard::new(runtime.wrap_udp_socket(socket(address)?)?);
-    Ok((Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)?, heard))
+fn listening(address: SocketAddr) -> io::Result<(Endpoint, Arc<AtomicBool>, u64)> {
+    let bound = crate::socket::bind(address)?;
+    let (socket, heard) = Heard::new(bound.socket);
+    let config = crate::socket::fitted(EndpointConfig::default());
+    let endpoint = Endpoint::new_with_abstract_socket(config, None, socket, Arc::new(quinn::TokioRuntime))?;
+    Ok((endpoint, heard, bound.granted))
 }
 
 /// A session under way to this address. `heard` turns true with the first packet that comes back.

@@ -5,7 +5,7 @@ use godwit_protocol::worker::{Failure, ServerIdentity};
 use godwit_protocol::{ErrorCode, wire};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
@@ -86,7 +86,7 @@ impl Identity {
     /// By the fingerprint if one is given; else the pin; else the system's roots (reading them may block).
     pub(crate) fn new(expected: &ServerIdentity) -> Result<Self, Failure> {
         let broken = |e: &dyn std::fmt::Display| Failure::new(ErrorCode::Internal, e.to_string());
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(crate::ciphers::provider());
         let accept = match expected.fingerprint.as_ref().or(expected.pin.as_ref()) {
             Some(text) => {
                 Accept::This(parse_fingerprint(text).map_err(|e| Failure::new(ErrorCode::Usage, e.to_string()))?)
@@ -123,7 +123,7 @@ pub(crate) fn server_tls(
     certificates: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<rustls::ServerConfig, TransportError> {
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(crate::ciphers::provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(certificates, key)?;

@@ -4,8 +4,10 @@ use crate::failure::{from_connection, protocol};
 use crate::land::Landing;
 use crate::lines::{Line, Lines};
 use crate::meter::add;
+use crate::pool::{Buffer, Pool};
 use crate::rate::Pace;
 use crate::state::Place;
+use crate::windows::Budget;
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{HASH, MAX_SEGMENT, MAX_SEGMENT_UNITS, SEGMENT_HEAD, SegmentHead, UNIT};
@@ -23,19 +25,25 @@ const MOST_RESETS: u32 = 1_024;
 /// Longest data stream there can be.
 const MOST: u64 = SEGMENT_HEAD as u64 + MAX_SEGMENT + (MAX_SEGMENT_UNITS * HASH) as u64;
 
-/// Accepts data streams until the session ends. `budget` is the content that may be in hand, in bytes; `throttle` says how
-/// fast it is taken.
-pub(crate) async fn run(lines: Lines, landing: Arc<Landing>, budget: u64, throttle: Pace) -> Result<(), Failure> {
+/// Accepts data streams until the session ends; `throttle` says how fast content is taken.
+pub(crate) async fn run(lines: Lines, landing: Arc<Landing>, throttle: Pace) -> Result<(), Failure> {
+    let budget = Arc::new(Budget::new());
+    let mut taking = JoinSet::new();
+    let followed = budget.clone().follow(lines.clone(), landing.meter.clone());
+    taking.spawn(async {
+        followed.await;
+        Ok(())
+    });
     let intake = Arc::new(Intake {
         landing,
         throttle,
         resets: AtomicU32::new(0),
-        budget: Semaphore::new((budget.max(2 * MAX_SEGMENT) / UNIT) as usize),
+        budget,
+        pool: Arc::default(),
         writers: Semaphore::new(WRITERS),
     });
     let mut came = lines.came();
     let mut taken = 0;
-    let mut taking = JoinSet::new();
     loop {
         for line in lines.all().into_iter().skip(taken) {
             taken += 1;
@@ -59,8 +67,9 @@ fn outcome(ended: Result<Result<(), Failure>, JoinError>) -> Result<(), Failure>
 
 struct Intake {
     landing: Arc<Landing>,
-    /// In units. A stream of our own sender needs one.
-    budget: Semaphore,
+    /// A stream of our own sender needs one unit of it.
+    budget: Arc<Budget>,
+    pool: Arc<Pool>,
     writers: Semaphore,
     throttle: Pace,
     /// Streams that were given up.
@@ -94,7 +103,7 @@ impl Intake {
 
     async fn stream(self: Arc<Self>, mut stream: RecvStream, is_first: bool) -> Result<(), Failure> {
         let closed = || Failure::new(ErrorCode::Internal, "the session is over");
-        let mut permit = self.budget.acquire().await.map_err(|_| closed())?;
+        let mut permit = self.budget.units.acquire().await.map_err(|_| closed())?;
         let mut gather = Gather::default();
         loop {
             let chunk = match stream.read_chunk(usize::MAX, false).await {
@@ -117,10 +126,12 @@ impl Intake {
                 if units > 1 {
                     // Give back before asking for more: nobody waits with something in hand.
                     drop(permit);
-                    permit = self.budget.acquire_many(units).await.map_err(|_| closed())?;
+                    permit = self.budget.units.acquire_many(units).await.map_err(|_| closed())?;
                 }
                 let places = self.landing.table().layout(head);
-                gather.start(head, places.ok_or_else(|| protocol("content that nobody asked for"))?)?;
+                let places = places.ok_or_else(|| protocol("content that nobody asked for"))?;
+                let body = self.pool.take(head.length as usize + places.len() * HASH);
+                gather.start(head, places, body)?;
             }
         }
         let (places, body, content) = gather.finish()?;
@@ -143,7 +154,7 @@ struct Gather {
     early: Vec<(u64, Bytes)>,
     came: u64,
     head: Option<(SegmentHead, Vec<Place>)>,
-    body: Vec<u8>,
+    body: Option<Buffer>,
 }
 
 impl Gather {
@@ -173,8 +184,8 @@ impl Gather {
     }
 
     /// The head is known and what the segment holds.
-    fn start(&mut self, head: SegmentHead, places: Vec<Place>) -> Result<(), Failure> {
-        self.body = vec![0; head.length as usize + places.len() * HASH];
+    fn start(&mut self, head: SegmentHead, places: Vec<Place>, body: Buffer) -> Result<(), Failure> {
+        self.body = Some(body);
         self.head = Some((head, places));
         for (offset, bytes) in std::mem::take(&mut self.early) {
             self.put(offset, &bytes)?;
@@ -187,7 +198,7 @@ impl Gather {
         bytes = bytes.get(before..).unwrap_or_default();
         let at = (offset + before as u64).saturating_sub(SEGMENT_HEAD as u64) as usize;
         let end = at.checked_add(bytes.len());
-        match end.and_then(|end| self.body.get_mut(at..end)) {
+        match end.and_then(|end| self.body.as_mut()?.get_mut(at..end)) {
             Some(place) => place.copy_from_slice(bytes),
             None => return Err(protocol("a data stream is longer than its head says")),
         }
@@ -195,10 +206,10 @@ impl Gather {
     }
 
     /// The whole: what it holds, content with trailer, and the length of the content.
-    fn finish(self) -> Result<(Vec<Place>, Vec<u8>, usize), Failure> {
-        match self.head {
-            Some((head, places)) if self.came == (SEGMENT_HEAD + self.body.len()) as u64 => {
-                Ok((places, self.body, head.length as usize))
+    fn finish(self) -> Result<(Vec<Place>, Buffer, usize), Failure> {
+        match self.head.zip(self.body) {
+            Some(((head, places), body)) if self.came == (SEGMENT_HEAD + body.len()) as u64 => {
+                Ok((places, body, head.length as usize))
             }
             _ => Err(protocol("a data stream is shorter than its head says")),
         }
@@ -210,6 +221,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+
+    fn buffer(len: usize) -> Buffer {
+        Arc::new(Pool::default()).take(len)
+    }
 
     proptest! {
         #[test]
@@ -230,12 +245,12 @@ mod tests {
             for (offset, bytes) in chunks {
                 if let Some(read) = gather.take(offset, bytes).unwrap() {
                     prop_assert_eq!(read, head);
-                    gather.start(read, Vec::new()).unwrap();
+                    gather.start(read, Vec::new(), buffer(600)).unwrap();
                 }
             }
             let (_, body, length) = gather.finish().unwrap();
             prop_assert_eq!(length, 600);
-            prop_assert_eq!(body, content);
+            prop_assert_eq!(&*body, &*content);
         }
     }
 
@@ -245,7 +260,7 @@ mod tests {
         let start = || {
             let mut gather = Gather::default();
             assert_eq!(gather.take(0, Bytes::copy_from_slice(&head.encode())).unwrap(), Some(head));
-            gather.start(head, Vec::new()).unwrap();
+            gather.start(head, Vec::new(), buffer(4)).unwrap();
             gather
         };
         assert!(start().finish().is_err());
@@ -254,6 +269,6 @@ mod tests {
         assert!(Gather::default().take(0, Bytes::from_static(&[0xff; 16])).is_err());
         let mut whole = start();
         whole.take(16, Bytes::from_static(b"abcd")).unwrap();
-        assert_eq!(whole.finish().unwrap().1, b"abcd");
+        assert_eq!(&*whole.finish().unwrap().1, b"abcd");
     }
 }

@@ -43,7 +43,6 @@ async fn open(server: ServerAddress, same: String, ticket: Secret, lines: &Lines
     outbox.send(Control::Join { ticket }).await;
     let answer = tokio::time::timeout(ANSWER, joined(&mut inbox)).await;
     let number = answer.map_err(|_| Failure::new(ErrorCode::Stalled, "no answer to the ticket"))??;
-    crate::endpoint::widen(&connection, &limits);
     if number == 0 || lines.join(Some(number), connection.clone(), limits).is_none() {
         close(&connection, Some(&protocol("a number that is taken")));
         return Err(protocol("a number that is taken"));
@@ -75,7 +74,6 @@ pub(crate) struct Joining {
 /// Server, at the session: takes connections in, for ever.
 pub(crate) async fn take_in<T>(lines: &Lines, mut joins: mpsc::Receiver<Joining>) -> T {
     while let Some(Joining { connection, limits, answer }) = joins.recv().await {
-        crate::endpoint::widen(&connection, &limits);
         if let Some(number) = lines.join(None, connection, limits) {
             let _ = answer.send(number);
         }

@@ -23,9 +23,6 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
-/// After so many units of a file its data are brought to disk, so that the last sync is short.
-const SYNC_EVERY: u64 = 256;
-
 /// What a receiver does with files.
 #[derive(Clone)]
 pub(crate) struct Policies {
@@ -209,8 +206,8 @@ impl Landing {
         };
         partial.write_unit(unit, &value, data)?;
         add(&self.meter.bytes_written, data.len() as u64);
-        if self.policies.fsync && unit % SYNC_EVERY == SYNC_EVERY - 1 {
-            partial.sync()?;
+        if self.policies.fsync {
+            partial.sync_at_times(data.len() as u64);
         }
         self.stored(state, &partial, unit, value);
         Ok(())

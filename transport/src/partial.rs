@@ -4,6 +4,7 @@
 //! that name, or a copy of ours, is never touched: then the next choice of names is taken.
 
 use crate::disk::{FILE_MODE, is_at, link, rename, set_mtime};
+use crate::flush::Flush;
 use crate::hash::{Value, unit_count, unit_len, unit_value};
 use crate::holders::{Holder, Holders};
 use crate::journal::{HEAD, Head, RECORD, decode_record, encode_record};
@@ -20,6 +21,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Choices of names tried for a new file.
 const NEW_CHOICES: u32 = 64;
@@ -34,6 +36,9 @@ pub(crate) struct Partial {
     file: File,
     journal: File,
     id: (u64, u64),
+    /// File systems let one writer at a file at a time and have the others spin meanwhile; here they sleep.
+    writing: Mutex<()>,
+    flush: Flush,
     placed: Mutex<Placed>,
     holders: Arc<Holders>,
 }
@@ -169,6 +174,8 @@ impl Partial {
             file,
             journal,
             id,
+            writing: Mutex::new(()),
+            flush: Flush::new(),
             placed: Mutex::new(placed),
             holders: wish.holders.clone(),
         });
@@ -267,7 +274,10 @@ impl Partial {
 
     /// Writes a verified unit and notes it in the journal.
     pub(crate) fn write_unit(&self, unit: u64, value: &Value, data: &[u8]) -> io::Result<()> {
+        self.flush.check()?;
+        let turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.file.write_all_at(data, unit * UNIT)?;
+        drop(turn);
         let mut placed = self.placed();
         if placed.doubtful {
             return Ok(());
@@ -277,10 +287,20 @@ impl Partial {
         Ok(())
     }
 
-    /// Brings data and journal to the disk.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data().inspect_err(|_| self.distrust())?;
-        self.journal.sync_data()
+    /// Has data and journal brought to the disk, beside the writers, if it is time for it.
+    pub(crate) fn sync_at_times(self: &Arc<Self>, written: u64) {
+        if self.flush.wrote(written, Instant::now()) {
+            let this = self.clone();
+            let sync = move || {
+                this.flush.run(|| {
+                    this.file.sync_data().inspect_err(|_| this.distrust()).and_then(|()| this.journal.sync_data())
+                });
+            };
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(sync)),
+                Err(_) => sync(),
+            }
+        }
     }
 
     /// A sync has failed: the kernel may have given up what it could not write and go on showing it to readers, so that
@@ -303,7 +323,7 @@ impl Partial {
             set_mtime(&self.file, mtime_ns)?;
         }
         if sync {
-            self.file.sync_all().inspect_err(|_| self.distrust())?;
+            self.flush.finish(|| self.file.sync_all()).inspect_err(|_| self.distrust())?;
         }
         let placed = self.placed();
         // RACE: between this look and the rename somebody else could put his file under our name; two programs would

@@ -4,6 +4,7 @@ use crate::book::{Part, Slot};
 use crate::failure::disk;
 use crate::hash::{Value, unit_value};
 use crate::meter::Meter;
+use crate::pool::{Buffer, Pool};
 use crate::root::{Kind, Metadata, Root};
 use crate::scan::Source;
 use bytes::Bytes;
@@ -34,50 +35,51 @@ pub(crate) struct Run {
 /// Opens, keeps open, reads.
 pub(crate) struct Reader {
     root: Option<Root>,
+    pool: Arc<Pool>,
     kept: Mutex<VecDeque<(u64, Arc<File>)>>,
 }
 
 impl Reader {
     pub(crate) fn new(root: Option<Root>) -> Self {
-        Self { root, kept: Mutex::default() }
+        Self { root, pool: Arc::default(), kept: Mutex::default() }
     }
 
     /// Reads a segment. Pieces that cannot be read split it; they come back with the reason.
     pub(crate) fn segment(&self, parts: Vec<Part>) -> (Vec<Run>, Vec<(Arc<Slot>, Failure)>) {
         let (mut runs, mut failures) = (Vec::new(), Vec::new());
-        let mut run = Growing::default();
+        let mut run: Option<Growing> = None;
         let mut left: u64 = parts.iter().map(|(_, piece)| piece.len()).sum();
         for (slot, piece) in parts {
             let len = piece.len();
-            if run.content.is_empty() {
-                run =
-                    Growing { offset: piece.start(), content: Vec::with_capacity(left as usize), trailer: Vec::new() };
-            }
+            let growing = run.get_or_insert_with(|| Growing {
+                offset: piece.start(),
+                content: self.pool.take(left as usize),
+                filled: 0,
+                trailer: Vec::new(),
+            });
             left -= len;
-            let begin = run.content.len();
             let outcome = if slot.dead.load(Ordering::Relaxed) {
                 Err(None)
             } else {
-                self.piece(&slot, piece.unit, len, &mut run.content).map_err(Some)
+                growing.room(len).map_or(Err(None), |room| self.piece(&slot, piece.unit, room).map_err(Some))
             };
             match outcome {
-                Ok(value) => run.trailer.extend_from_slice(&value),
+                Ok(value) => {
+                    growing.filled += len as usize;
+                    growing.trailer.extend_from_slice(&value);
+                }
                 Err(failure) => {
-                    run.content.truncate(begin);
-                    runs.extend(std::mem::take(&mut run).finish());
+                    runs.extend(run.take().and_then(Growing::finish));
                     failures.extend(failure.map(|failure| (slot, failure)));
                 }
             }
         }
-        runs.extend(run.finish());
+        runs.extend(run.and_then(Growing::finish));
         (runs, failures)
     }
 
-    fn piece(&self, slot: &Slot, unit: u64, len: u64, content: &mut Vec<u8>) -> Result<Value, Failure> {
+    fn piece(&self, slot: &Slot, unit: u64, target: &mut [u8]) -> Result<Value, Failure> {
         let file = self.open(slot)?;
-        let begin = content.len();
-        content.resize(begin + len as usize, 0);
-        let target = content.get_mut(begin..).unwrap_or_default();
         let read = file.read_exact_at(target, unit * UNIT);
         unchanged(slot, &file)?;
         match read {
@@ -146,19 +148,25 @@ fn unchanged(slot: &Slot, file: &File) -> Result<(), Failure> {
     Ok(())
 }
 
-#[derive(Default)]
 struct Growing {
     offset: u64,
-    content: Vec<u8>,
+    content: Buffer,
+    filled: usize,
     trailer: Vec<u8>,
 }
 
 impl Growing {
-    fn finish(self) -> Option<Run> {
+    /// Where the next `len` bytes go.
+    fn room(&mut self, len: u64) -> Option<&mut [u8]> {
+        self.content.get_mut(self.filled..self.filled + len as usize)
+    }
+
+    fn finish(mut self) -> Option<Run> {
         debug_assert!(self.trailer.len().is_multiple_of(HASH));
-        (!self.content.is_empty()).then(|| Run {
+        self.content.truncate(self.filled);
+        (self.filled > 0).then(|| Run {
             offset: self.offset,
-            content: self.content.into(),
+            content: Bytes::from_owner(self.content),
             trailer: self.trailer.into(),
         })
     }

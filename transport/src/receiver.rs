@@ -47,8 +47,6 @@ pub(crate) struct Receiver {
     pub(crate) holder: Arc<Holder>,
     /// Names the sender may use; absent: any beneath the root.
     pub(crate) allowed: Option<Vec<RelPath>>,
-    /// Content that may be in hand, bytes.
-    pub(crate) budget: u64,
     /// How fast content is taken in; the sender is held to it by flow control, whether it knows or not.
     pub(crate) intake: Arc<Limits>,
     /// Takes new limits from the other side.
@@ -92,7 +90,7 @@ impl Receiver {
         });
         let mut tasks = JoinSet::new();
         let throttle = Pace::new(self.intake);
-        tasks.spawn(crate::intake::run(self.lines.clone(), landing.clone(), self.budget, throttle));
+        tasks.spawn(crate::intake::run(self.lines.clone(), landing.clone(), throttle));
         tasks.spawn(crate::group::run(landing.clone(), completed));
         let (manifest, entries) = mpsc::unbounded_channel();
         tasks.spawn(planner(landing.clone(), self.allowed, entries));

@@ -23,8 +23,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-/// Segments that are being read, or wait to be handed over, at once.
-const STREAMS: usize = 16;
+/// Segments that are being read, or wait to be handed over, at once: many where each may have to wait for a disk, few
+/// where all of it has to stay in the cache until it is sent.
+const READERS: usize = 16;
+const NEAR_READERS: usize = 4;
+/// Paths shorter than this are as fast as the two programs.
+const NEAR: Duration = Duration::from_millis(2);
 /// Open entries the sender allows itself; well under the limit, so that a slow answer is no fault.
 const OPEN_ENTRIES: usize = (MAX_OPEN_ENTRIES / 2) as usize;
 const OPEN_PATHS: u64 = MAX_OPEN_PATHS / 2;
@@ -103,10 +107,16 @@ impl Begun {
     /// Serves until the receiver's result.
     pub(crate) async fn run(mut self, inbox: &mut Inbox) -> Result<SessionResult, Failure> {
         let (shared, tasks) = (self.shared, &mut self.tasks);
-        for _ in 0..STREAMS {
+        let readers = if shared.connection.rtt() < NEAR { NEAR_READERS } else { READERS };
+        for _ in 0..readers {
             tasks.spawn(shared.clone().serve());
         }
         let mut losses = shared.lines.losses();
+        let windows = crate::windows::follow_sending(shared.lines.clone());
+        tasks.spawn(async {
+            windows.await;
+            Ok(())
+        });
         let comparisons = Arc::new(Semaphore::new(COMPARISONS));
         let mut alive = tokio::time::interval(ALIVE);
         let mut worked = 0;
@@ -141,7 +151,6 @@ impl Begun {
                     }
                     Control::SetRate(settings) => {
                         (self.steer)(settings);
-                        crate::endpoint::widen_send(&shared.connection, &self.limits);
                     }
                     Control::Result(result) => {
                         shared.outbox.send(Control::Bye).await;

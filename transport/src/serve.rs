@@ -225,7 +225,6 @@ impl Role<'_> {
         ration: Arc<Ration>,
         inbox: &mut Inbox,
     ) -> Result<SessionResult, Failure> {
-        let budget = crate::endpoint::widen(self.connection, &self.limits);
         let intake = ration.intake().clone();
         let steer: Steer = Arc::new(move |wish| ration.wish(wish));
         match request.direction {
@@ -263,7 +262,6 @@ impl Role<'_> {
                         evict: Box::new(move || close(&evict, Some(&took))),
                     }),
                     allowed: None,
-                    budget,
                     intake,
                     steer,
                 };

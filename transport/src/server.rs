@@ -3,7 +3,7 @@
 
 use crate::TransportError;
 use crate::allot::{Allotment, ROUND};
-use crate::endpoint::{endpoint, transport};
+use crate::endpoint::{Reach, transport};
 use crate::holders::Holders;
 use crate::identity::server_tls;
 use crate::places::PerAddress;
@@ -111,6 +111,8 @@ impl Default for ServerOptions {
 pub struct DataServer {
     endpoint: Endpoint,
     local: SocketAddr,
+    /// Bytes the kernel has room for on our socket.
+    granted: u64,
     crypto: Arc<dyn crypto::ServerConfig>,
     shared: Arc<Shared>,
     places: PerAddress,
@@ -134,19 +136,21 @@ impl DataServer {
         authority: Arc<dyn Authority>,
         options: ServerOptions,
     ) -> Result<Self, TransportError> {
-        let config_for_restarts = recognising_predecessors(key.secret_der());
+        let config_for_restarts = crate::socket::fitted(recognising_predecessors(key.secret_der()));
         let tls = server_tls(certificates, key)?;
         let crypto = QuicServerConfig::try_from(tls).map_err(|e| rustls::Error::General(e.to_string()))?;
         let crypto: Arc<dyn crypto::ServerConfig> = Arc::new(crypto);
-        let config = server_config(&crypto, &Arc::new(Limits::new(RateSettings::default())));
-        let endpoint = endpoint(addr, config_for_restarts, Some(config))
+        let config = server_config(&crypto, &Arc::new(Limits::new(RateSettings::default())), Reach::Beyond);
+        let bound = crate::socket::bind(addr).map_err(|source| TransportError::Bind { address: addr, source })?;
+        let (granted, runtime) = (bound.granted, Arc::new(quinn::TokioRuntime));
+        let endpoint = Endpoint::new_with_abstract_socket(config_for_restarts, Some(config), bound.socket, runtime)
             .map_err(|source| TransportError::Bind { address: addr, source })?;
         let local = endpoint.local_addr()?;
         let allotment = Arc::new(Allotment::new(options.rate_cap));
         let (holders, sessions) = (Arc::default(), Arc::default());
         let places = PerAddress::new(options.max_sessions, options.max_per_address);
         let shared = Arc::new(Shared { authority, options, holders, sessions, allotment });
-        Ok(Self { endpoint, local, crypto, shared, places })
+        Ok(Self { endpoint, local, granted, crypto, shared, places })
     }
 
     /// The address in use, with the real port.
@@ -206,7 +210,8 @@ impl DataServer {
         };
         // Every connection has its own limits, before anybody knows whose it is.
         let limits = Arc::new(Limits::new(RateSettings::default()));
-        match incoming.accept_with(Arc::new(server_config(&self.crypto, &limits))) {
+        let reach = Reach::of(incoming.remote_address().ip(), incoming.local_ip(), self.granted);
+        match incoming.accept_with(Arc::new(server_config(&self.crypto, &limits, reach))) {
             Ok(connecting) => {
                 sessions.spawn(serve(self.shared.clone(), connecting, limits, aborted.clone(), place));
             }
@@ -215,9 +220,9 @@ impl DataServer {
     }
 }
 
-fn server_config(crypto: &Arc<dyn crypto::ServerConfig>, limits: &Arc<Limits>) -> ServerConfig {
+fn server_config(crypto: &Arc<dyn crypto::ServerConfig>, limits: &Arc<Limits>, reach: Reach) -> ServerConfig {
     let mut config = ServerConfig::with_crypto(crypto.clone());
-    config.transport_config(transport(limits.clone()));
+    config.transport_config(transport(limits.clone(), reach));
     config
 }
 

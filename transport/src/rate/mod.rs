@@ -35,8 +35,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No limit of this kind.
 const NONE: u64 = u64::MAX;
-/// Windows are made for at least this rate, bytes per second (1 Gbit/s): the rate may be raised later.
-pub(crate) const DEFAULT_RATE: u64 = 125_000_000;
 
 /// What takes new limits from the other side of a session: wishes on a server, its rules and shares on a client.
 pub(crate) type Steer = Arc<dyn Fn(RateSettings) + Send + Sync>;

@@ -3,6 +3,7 @@
 
 use super::local::LocalLaw;
 use super::{Limits, RateControllerFactory};
+use crate::endpoint::Reach;
 use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 use std::any::Any;
@@ -18,13 +19,14 @@ const LOCAL_RTT: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Seat {
     limits: Arc<Limits>,
+    reach: Reach,
     far: Arc<RateControllerFactory>,
 }
 
 impl Seat {
-    pub(crate) fn new(limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(limits: Arc<Limits>, reach: Reach) -> Self {
         let far = Arc::new(RateControllerFactory::new(limits.shared.clone()));
-        Self { limits, far }
+        Self { limits, reach, far }
     }
 }
 
@@ -32,7 +34,7 @@ impl ControllerFactory for Seat {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         Box::new(Seated {
             limits: self.limits.clone(),
-            near: LocalLaw::new(current_mtu, INITIAL_RTT),
+            near: LocalLaw::new(current_mtu, INITIAL_RTT, self.reach),
             far: self.far.clone().build(now, current_mtu),
             is_near: false,
             begin: now,

@@ -256,7 +256,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Drops `percent` of the packets in both directions; 100 is a dead line.
+    /// Drops `percent` of the packets in both directions, and all that an ordinary line is too narrow for; 100 is a dead line.
     pub async fn start(server: SocketAddr, percent: u64) -> Self {
         let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -276,13 +276,14 @@ impl Relay {
                 dice ^= dice >> 7;
                 dice ^= dice << 17;
                 let lost = dice % 100 < percent;
+                const WIDEST: usize = 1_472;
                 tokio::select! {
                     Ok((len, from)) = front.recv_from(&mut up) => {
                         client = Some(from);
-                        if lost { count.fetch_add(1, Ordering::Relaxed); } else { let goal = *goals.borrow(); let _ = back.send_to(&up[..len], goal).await; }
+                        if len > WIDEST {} else if lost { count.fetch_add(1, Ordering::Relaxed); } else { let goal = *goals.borrow(); let _ = back.send_to(&up[..len], goal).await; }
                     }
                     Ok((len, _)) = back.recv_from(&mut down) => {
-                        if lost { count.fetch_add(1, Ordering::Relaxed); }
+                        if len > WIDEST {} else if lost { count.fetch_add(1, Ordering::Relaxed); }
                         else if let Some(client) = client { let _ = front.send_to(&down[..len], client).await; }
                     }
                 }
