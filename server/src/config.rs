@@ -388,6 +388,19 @@ mod tests {
     }
 
     #[test]
+    fn files_wait_for_the_disk_unless_somebody_says_otherwise() {
+        assert!(settings("", &[]).unwrap().fsync);
+        assert!(!settings("fsync = false", &[]).unwrap().fsync);
+        let args = ServeArgs {
+            docroot: Some("/tmp".into()),
+            state: Some("/tmp/state".into()),
+            no_fsync: true,
+            ..ServeArgs::default()
+        };
+        assert!(!Settings::new(toml::from_str("fsync = true").unwrap(), &args).unwrap().fsync);
+    }
+
+    #[test]
     fn the_example_is_valid_with_every_line_turned_on() {
         let example = include_str!("../example.toml");
         settings(example, &[]).unwrap();
