@@ -212,7 +212,7 @@ async fn drive(
     steering: &mut Steering,
 ) -> Result<SessionResult, Failure> {
     let (connection, meter, outbox) = (role.connection.clone(), role.meter.clone(), role.outbox.clone());
-    let lines = role.lines.clone();
+    let (lines, limits) = (role.lines.clone(), role.wishes.limits.clone());
     let running = role.run(inbox, files);
     let (changed, mut changes) = mpsc::unbounded_channel();
     let steered = steering.until_stopped(move |settings| {

@@ -71,7 +71,6 @@ struct Shared {
 pub(crate) struct Begun {
     shared: Arc<Shared>,
     tasks: JoinSet<Result<(), Failure>>,
-    limits: Arc<Limits>,
     steer: Steer,
     reports: Reports,
 }
@@ -99,7 +98,7 @@ impl Sender {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.clone().manifest(scanner, self.reports.clone()));
-        Begun { shared, tasks, limits: self.limits, steer: self.steer, reports: self.reports }
+        Begun { shared, tasks, steer: self.steer, reports: self.reports }
     }
 }
 
