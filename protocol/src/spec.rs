@@ -301,7 +301,6 @@ impl TransferSpec {
         let refused = [
             ("content_protection", self.content_protection.is_some(), "the files would not be encrypted"),
             ("obfuscate_file_names", self.rare.obfuscate_file_names, "the names would be readable"),
-            ("save_before_overwrite", self.save_before_overwrite, "existing files would be lost"),
         ];
         match refused.iter().find(|(_, asked, _)| *asked) {
             Some((field, _, loss)) => Err(fields::wrong(*field, format!("this version cannot do it, and {loss}"))),

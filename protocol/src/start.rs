@@ -187,7 +187,6 @@ mod tests {
         for (field, value) in [
             ("content_protection", json!("encrypt")),
             ("obfuscate_file_names", json!(true)),
-            ("save_before_overwrite", json!("yes")),
         ] {
             let mut spec = json!({"direction": "send", "remote_host": "a", "paths": [{"source": "/x"}]});
             spec[field] = value;

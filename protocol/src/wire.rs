@@ -123,7 +123,7 @@ pub enum Control {
         /// Unit number and value, hex; at most [`MAX_CHECKED`], ascending.
         units: Vec<(u64, String)>,
     },
-    /// Sender: the answer to one [`Control::Check`], in the order in which they were asked.
+    /// Sender: the answer to one [`Control::Check`]. A receiver has one check of an entry open at a time.
     Checked {
         /// Number of the entry.
         entry: u64,
@@ -132,7 +132,8 @@ pub enum Control {
     },
     /// Sender: the source of an entry changed while it was read. What was received of it is worthless; the file comes
     /// again as a new entry, the next in number, with a place of its own in the virtual space. May come after
-    /// `EntriesEnd` too (whose count and bytes do not include such entries). The replaced entry is not reported.
+    /// `EntriesEnd` too (whose count and bytes include only the entries before it). The replaced entry is not reported;
+    /// what the receiver still says of it crossed with this frame and is ignored.
     Again {
         /// Number of the entry that is given up.
         replaces: u64,

@@ -1,12 +1,15 @@
 //! What the sender knows of entries that have not ended, and which of their content is wanted.
 
+use crate::hash::{UnitTree, Value};
+use crate::ranges::RangeSet;
+use crate::root::Metadata;
 use crate::scan::Source;
 use crate::segment::{Geometry, Piece, WantError, Wanted};
 use godwit_protocol::RelPath;
-use godwit_protocol::wire::EntryKind;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use godwit_protocol::wire::{EntryKind, UNIT};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An entry that was announced.
 pub(crate) struct Slot {
@@ -18,14 +21,60 @@ pub(crate) struct Slot {
     pub(crate) kind: EntryKind,
     /// Bytes, as announced.
     pub(crate) size: u64,
-    /// Modification time, as announced.
-    pub(crate) mtime_ns: i64,
+    /// What was there when it was announced.
+    pub(crate) seen: Metadata,
+    /// How often it was announced before, because it had changed.
+    pub(crate) changes: u8,
     /// Target.
     pub(crate) path: RelPath,
     /// Where its content is.
     pub(crate) source: Source,
-    /// It turned out to be unreadable; told once.
+    /// It changed or turned out to be unreadable; noticed once.
     pub(crate) dead: AtomicBool,
+    /// What was read of it so far.
+    pub(crate) values: Mutex<Values>,
+}
+
+/// Values of the units of one source that were read in this session, whatever became of them.
+#[derive(Default)]
+pub(crate) enum Values {
+    /// Of none.
+    #[default]
+    None,
+    /// Of the only one.
+    One(Value),
+    /// Of some of several.
+    Some(Box<(RangeSet, UnitTree)>),
+}
+
+impl Slot {
+    /// A unit was read.
+    pub(crate) fn note(&self, unit: u64, value: Value) {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.size <= UNIT {
+            *values = Values::One(value);
+            return;
+        }
+        if matches!(*values, Values::None) {
+            *values = Values::Some(Box::new((RangeSet::default(), UnitTree::new(self.size))));
+        }
+        if let Values::Some(some) = &mut *values
+            && !some.0.contains(unit)
+        {
+            some.0.insert(unit..unit + 1);
+            some.1.insert(unit, value);
+        }
+    }
+
+    /// The hash of the whole, if all of it was read in this session.
+    pub(crate) fn root(&self) -> Option<Value> {
+        match &*self.values.lock().unwrap_or_else(PoisonError::into_inner) {
+            Values::None if self.size == 0 => Some(*blake3::hash(b"").as_bytes()),
+            Values::None => None,
+            Values::One(value) => Some(*value),
+            Values::Some(some) => some.1.root(),
+        }
+    }
 }
 
 /// A piece together with its entry.
@@ -39,6 +88,8 @@ pub(crate) struct Book {
     wanted: Wanted,
     /// Bytes of the paths of open entries.
     paths: u64,
+    /// Entries that were given up for later ones; what the receiver says of them does not matter any more.
+    replaced: HashSet<u64>,
     /// Entries announced so far.
     pub(crate) count: u64,
     /// Bytes announced so far.
@@ -98,6 +149,20 @@ impl Book {
             self.with_content.0.remove(&slot.offset);
         }
         Some(slot)
+    }
+
+    /// The entry is given up for a new one; `false` if it has ended already.
+    pub(crate) fn replace(&mut self, number: u64) -> bool {
+        let open = self.end(number).is_some();
+        if open {
+            self.replaced.insert(number);
+        }
+        open
+    }
+
+    /// True if the entry was given up for a later one.
+    pub(crate) fn is_replaced(&self, number: u64) -> bool {
+        self.replaced.contains(&number)
     }
 
     /// The receiver wants a span.

@@ -185,6 +185,7 @@ impl Role<'_> {
             policies: Policies {
                 resume: options.resume,
                 overwrite: options.overwrite,
+                save_before_overwrite: options.save_before_overwrite,
                 preserve_times: options.preserve_times,
                 fsync: options.fsync,
             },

@@ -24,7 +24,6 @@ use crate::land::{Complete, Landing};
 use crate::meter::add;
 use crate::state::FileState;
 use godwit_protocol::ErrorCode;
-use godwit_protocol::spec::OverwritePolicy;
 use godwit_protocol::worker::{Failure, FileOutcome};
 use std::io;
 use std::num::NonZero;
@@ -230,8 +229,9 @@ impl Landing {
     }
 
     fn name_one(&self, small: Small) -> (Arc<FileState>, Value, io::Result<()>) {
-        let replace = self.policies.overwrite != OverwritePolicy::None;
-        let outcome = small.temp.publish(small.state.path.name(), replace);
+        let folder = small.temp.folder().clone();
+        let published = self.seated(&small.state, &folder, |seat| small.temp.publish(seat));
+        let outcome = self.unless_same(published, &small.state, &small.value);
         if outcome.is_ok() {
             add(&self.meter.bytes_written, small.state.size);
         }
@@ -241,12 +241,21 @@ impl Landing {
 
     /// A large file: sync, name, folder.
     fn publish(&self, state: &Arc<FileState>, partial: &crate::partial::Partial, value: Value) {
-        let replace = self.policies.overwrite != OverwritePolicy::None;
         let mtime_ns = self.policies.preserve_times.then_some(state.mtime_ns);
         let fsync = self.policies.fsync;
-        let outcome = partial
-            .publish(state.size, mtime_ns, fsync, replace)
-            .and_then(|()| if fsync { sync_folder(partial.folder()) } else { Ok(()) });
+        let published = self.seated(state, partial.folder(), |seat| partial.publish(state.size, mtime_ns, fsync, seat));
+        let taken = published.is_err();
+        let outcome = self.unless_same(published, state, &value);
+        if taken && outcome.is_ok() {
+            partial.discard();
+        }
+        let outcome = match outcome {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let words = format!("{e}; it was kept, and the new content is beside it as {}", partial.name());
+                Err(io::Error::new(e.kind(), words))
+            }
+            outcome => outcome.and_then(|()| if fsync { sync_folder(partial.folder()) } else { Ok(()) }),
+        };
         self.published(state, value, outcome);
     }
 

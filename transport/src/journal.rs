@@ -13,7 +13,7 @@ pub const HEAD: usize = 64;
 /// Bytes of a record.
 pub const RECORD: usize = 8 + HASH + 8;
 /// Also the version: another format has another one.
-const MAGIC: [u8; 8] = *b"GWCKPT1\n";
+const MAGIC: [u8; 8] = *b"GWCKPT2\n";
 
 /// What the journal belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +55,20 @@ impl Head {
 
 /// The bytes of one record.
 #[must_use]
-pub fn encode_record(unit: u64, value: &Value) -> [u8; RECORD] {
+pub fn encode_record(head: &Head, unit: u64, value: &Value) -> [u8; RECORD] {
     let mut bytes = [0; RECORD];
     bytes[..8].copy_from_slice(&unit.to_le_bytes());
     bytes[8..8 + HASH].copy_from_slice(value);
-    let check = check(&bytes[..8 + HASH]);
+    let check = record_check(head, &bytes[..8 + HASH]);
     bytes[8 + HASH..].copy_from_slice(&check);
     bytes
 }
 
-/// Reads one record; `None` if it is damaged.
+/// Reads one record; `None` if it is damaged or was written under another head.
 #[must_use]
-pub fn decode_record(bytes: &[u8]) -> Option<(u64, Value)> {
+pub fn decode_record(head: &Head, bytes: &[u8]) -> Option<(u64, Value)> {
     let (body, sum) = bytes.get(..RECORD)?.split_at(8 + HASH);
-    if sum != check(body) {
+    if sum != record_check(head, body) {
         return None;
     }
     let (unit, value) = body.split_at(8);
@@ -76,8 +76,17 @@ pub fn decode_record(bytes: &[u8]) -> Option<(u64, Value)> {
 }
 
 /// The sound records of what follows the head. A damaged one is passed over, a torn tail ends it.
-pub fn records(bytes: &[u8]) -> impl Iterator<Item = (u64, Value)> + '_ {
-    bytes.chunks_exact(RECORD).filter_map(decode_record)
+pub fn records<'a>(head: &'a Head, bytes: &'a [u8]) -> impl Iterator<Item = (u64, Value)> + 'a {
+    bytes.chunks_exact(RECORD).filter_map(|record| decode_record(head, record))
+}
+
+/// A record belongs to one version of the source: one of an earlier version never counts for a later one, even if the
+/// head was changed and the record is there still.
+fn record_check(head: &Head, body: &[u8]) -> [u8; 8] {
+    let mut bytes = [0; 40 + 8 + HASH];
+    bytes[..40].copy_from_slice(&head.encode()[..40]);
+    bytes[40..].copy_from_slice(body);
+    check(&bytes)
 }
 
 fn check(bytes: &[u8]) -> [u8; 8] {
@@ -92,8 +101,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const SOURCE: Head = Head { size: 7, mtime_ns: 8, partial: (9, 10) };
+
     fn written(units: &[(u64, Value)]) -> Vec<u8> {
-        units.iter().flat_map(|(unit, value)| encode_record(*unit, value)).collect()
+        units.iter().flat_map(|(unit, value)| encode_record(&SOURCE, *unit, value)).collect()
+    }
+
+    #[test]
+    fn a_record_counts_for_its_own_source_only() {
+        let bytes = written(&[(1, [2; HASH])]);
+        assert_eq!(records(&SOURCE, &bytes).count(), 1);
+        for other in [Head { size: 8, ..SOURCE }, Head { mtime_ns: 9, ..SOURCE }, Head { partial: (9, 11), ..SOURCE }] {
+            assert_eq!(records(&other, &bytes).count(), 0);
+        }
     }
 
     proptest! {
@@ -104,7 +124,7 @@ mod tests {
         ) {
             let bytes = written(&units);
             let cut = cut.index(bytes.len() + 1);
-            let read: Vec<_> = records(&bytes[..cut]).collect();
+            let read: Vec<_> = records(&SOURCE, &bytes[..cut]).collect();
             prop_assert_eq!(&read[..], &units[..cut / RECORD]);
         }
 
@@ -118,7 +138,7 @@ mod tests {
                 let at = at.index(bytes.len());
                 bytes[at] ^= flip;
             }
-            for record in records(&bytes) {
+            for record in records(&SOURCE, &bytes) {
                 prop_assert!(units.contains(&record));
             }
         }

@@ -11,7 +11,9 @@ use crate::holders::{Holder, Holders};
 use crate::meter::{Meter, add};
 use crate::names::Names;
 use crate::partial::{Partial, Wish};
-use crate::root::Root;
+use crate::read::hash_file;
+use crate::replace::Seat;
+use crate::root::{Metadata, Root};
 use crate::state::{Claim, FileState, Place, Table};
 use godwit_protocol::spec::{OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{EntryKind, HASH, UNIT};
@@ -28,6 +30,7 @@ use tokio::sync::mpsc;
 pub(crate) struct Policies {
     pub(crate) resume: ResumePolicy,
     pub(crate) overwrite: OverwritePolicy,
+    pub(crate) save_before_overwrite: bool,
     pub(crate) preserve_times: bool,
     pub(crate) fsync: bool,
 }
@@ -38,6 +41,10 @@ pub(crate) enum Event {
     Ask(Vec<(u64, u64)>),
     /// A file of the same size is there; its hash.
     Compare(Arc<FileState>, String),
+    /// The sender is asked about units of a partial file.
+    Check(Arc<FileState>, Vec<(u64, Value)>),
+    /// An entry was given up for a later one.
+    Replaced(Arc<FileState>),
     /// An entry has ended.
     Ended(Ended),
     /// The session cannot go on.
@@ -134,6 +141,7 @@ impl Landing {
     pub(crate) fn segment(&self, places: Vec<Place>, content: &[u8], trailer: &[u8]) -> Result<(), Failure> {
         let mut batch = self.batch();
         for (place, value) in places.into_iter().zip(trailer.chunks_exact(HASH)) {
+            let _busy = place.state.busy();
             let claim = place.state.work().claim(place.unit);
             match claim {
                 Claim::Wanted => {}
@@ -206,6 +214,7 @@ impl Landing {
         };
         partial.write_unit(unit, &value, data)?;
         add(&self.meter.bytes_written, data.len() as u64);
+        state.work().written += data.len() as u64;
         if self.policies.fsync {
             partial.sync_at_times(data.len() as u64);
         }
@@ -239,6 +248,27 @@ impl Landing {
             self.fatal(error, state);
         } else {
             self.ended(state, FileOutcome::Failed, Some(disk(error, true, state.path.as_str())), None);
+        }
+    }
+
+    /// Does something with the final name of an entry.
+    pub(crate) fn seated<T>(&self, state: &FileState, folder: &OwnedFd, act: impl FnOnce(&Seat<'_>) -> T) -> T {
+        let before = state.work().before;
+        let save = self.policies.save_before_overwrite;
+        act(&Seat { folder, name: state.path.name(), before, save })
+    }
+
+    /// What took the name meanwhile may have the same content: another attempt that was cut after its last step.
+    pub(crate) fn unless_same(&self, published: io::Result<()>, state: &FileState, value: &Value) -> io::Result<()> {
+        match published {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let there = self.root.open_file(&state.path).and_then(|there| {
+                    let size = Metadata::of(&there)?.size;
+                    if size == state.size { hash_file(&there, size, &self.meter).map(Some) } else { Ok(None) }
+                });
+                if there.is_ok_and(|there| there == Some(*value)) { Ok(()) } else { Err(e) }
+            }
+            other => other,
         }
     }
 
@@ -298,7 +328,9 @@ impl Landing {
             blake3,
             resumed,
         }));
-        self.left(state.number);
+        for number in state.instead_of.iter().chain([&state.number]) {
+            self.left(*number);
+        }
     }
 
     /// Of folders, as far as the source's are to be kept.

@@ -7,13 +7,16 @@
 //! **Must not know:** browsers, pages, queues, retries, users' preferences, how a server keeps its users.
 
 mod allot;
+mod answer;
 mod blame;
 mod book;
+mod checkpoint;
 mod ciphers;
 pub mod client;
 mod connect;
 mod control;
 mod disk;
+mod doubts;
 mod endpoint;
 pub mod error;
 mod failure;
@@ -36,12 +39,15 @@ mod partial;
 pub mod places;
 mod plan;
 mod pool;
+mod quiet;
 mod ranges;
 pub mod rate;
 mod ration;
 mod read;
 mod receiver;
+mod replace;
 mod report;
+mod resume;
 pub mod root;
 pub mod rules;
 mod scan;

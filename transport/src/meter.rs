@@ -53,6 +53,13 @@ impl Meter {
         self.work().wrapping_add(self.heard.load(Ordering::Relaxed))
     }
 
+    /// A file that was announced is not expected any more; so much of it had been written.
+    pub(crate) fn gave_up(&self, size: u64, written: u64) {
+        self.files_expected.fetch_sub(1, Ordering::Relaxed);
+        self.bytes_expected.fetch_sub(size, Ordering::Relaxed);
+        self.bytes_written.fetch_sub(written, Ordering::Relaxed);
+    }
+
     /// Names a file in progress.
     pub(crate) fn at(&self, path: &str) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

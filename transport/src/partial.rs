@@ -3,19 +3,21 @@
 //! A file called `NAME.partial` is ours only if a journal beside it names its device and inode; a user's own file of
 //! that name, or a copy of ours, is never touched: then the next choice of names is taken.
 
-use crate::disk::{FILE_MODE, is_at, link, rename, set_mtime};
+use crate::checkpoint::{each_record, fitting, new_journal, open_journal};
+use crate::disk::{FILE_MODE, is_at, rename, set_mtime};
 use crate::flush::Flush;
 use crate::hash::{Value, unit_count, unit_len, unit_value};
 use crate::holders::{Holder, Holders};
-use crate::journal::{HEAD, Head, RECORD, decode_record, encode_record};
+use crate::journal::{HEAD, Head, RECORD, encode_record};
 use crate::names::{Names, Suffixes, Use};
 use crate::ranges::RangeSet;
+use crate::replace::Seat;
 use crate::root::{Kind, Metadata};
 use godwit_protocol::RelPath;
 use godwit_protocol::wire::UNIT;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,7 +29,8 @@ use std::time::Instant;
 const NEW_CHOICES: u32 = 64;
 /// Choices of names looked through for an old one.
 const OLD_CHOICES: u32 = 8;
-const OPEN: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+/// How partial files and journals are opened.
+pub(crate) const OPEN: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
 
 /// See the module.
 pub(crate) struct Partial {
@@ -47,6 +50,7 @@ struct Placed {
     partial: String,
     journal: String,
     journal_end: u64,
+    head: Head,
     /// A sync has failed: nothing is noted any more, see [`Partial::distrust`].
     doubtful: bool,
 }
@@ -67,12 +71,24 @@ pub(crate) struct Wish<'a> {
     pub(crate) holder: &'a Arc<Holder>,
 }
 
+/// What of an earlier attempt is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Nothing.
+    Nothing,
+    /// All, if the source had the same size and time.
+    Same,
+    /// All; the caller compares it with the source.
+    Any,
+}
+
 /// What was found beside a target.
 pub(crate) enum Found {
     /// Nothing of ours.
     Nothing,
     /// An earlier attempt's; content from the journal may count.
-    Resumable(Arc<Partial>),
+    /// With [`Keep::Any`] also what its journal tells of, as far as it fits the source's size, ascending.
+    Resumable(Arc<Partial>, Option<Vec<(u64, Value)>>),
     /// Another session writes it now.
     Busy((u64, u64)),
 }
@@ -105,15 +121,14 @@ impl Partial {
             };
             head.partial = Metadata::of(&file)?.id;
             journal_file.write_all_at(&head.encode(), 0)?;
-            let placed = Placed { partial, journal, journal_end: HEAD as u64, doubtful: false };
+            let placed = Placed { partial, journal, journal_end: HEAD as u64, head, doubtful: false };
             return Ok(Self::register(wish, file, journal_file, head.partial, placed, &mut used));
         }
         Err(Errno::EXIST.into())
     }
 
-    /// Looks for one that an earlier attempt left. Without `keep`, or if the source has changed since, it is emptied
-    /// and used again.
-    pub(crate) fn find(names: &Names, wish: &Wish<'_>, keep: bool) -> io::Result<Found> {
+    /// Looks for one that an earlier attempt left. What is not kept is emptied and used again.
+    pub(crate) fn find(names: &Names, wish: &Wish<'_>, keep: Keep) -> io::Result<Found> {
         for turn in 1..=OLD_CHOICES {
             let (partial, journal) = names.suffixes.names(wish.path.name(), turn);
             let Some((journal_file, head)) = open_journal(wish.folder, &journal)? else { continue };
@@ -141,20 +156,27 @@ impl Partial {
             let mut journal_end = Metadata::of(&journal_file)?.size.max(HEAD as u64);
             journal_end -= (journal_end - HEAD as u64) % RECORD as u64;
             let fresh = Head { size: wish.size, mtime_ns: wish.mtime_ns, partial: found.id };
-            if !keep || head != fresh {
+            let told = match keep {
+                Keep::Any => Some(fitting(&journal_file, &head, journal_end, wish.size)?),
+                Keep::Same | Keep::Nothing => None,
+            };
+            if keep == Keep::Nothing || head != fresh {
+                // A record counts under its own head only, so no order of writes to disk lets one outlive this.
                 journal_file.set_len(HEAD as u64)?;
-                file.set_len(0)?;
+                if told.is_none() {
+                    file.set_len(0)?;
+                }
                 journal_file.write_all_at(&fresh.encode(), 0)?;
                 journal_end = HEAD as u64;
             }
             let mut used = names.lock();
             let taken = [&partial, &journal].iter().any(|n| used.contains_key(&key(wish.path, n)));
-            let placed = Placed { partial, journal, journal_end, doubtful: false };
+            let placed = Placed { partial, journal, journal_end, head: fresh, doubtful: false };
             let this = Self::register(wish, file, journal_file, found.id, placed, &mut used);
             if taken {
                 this.rehome(&names.suffixes, &mut used)?;
             }
-            return Ok(Found::Resumable(this));
+            return Ok(Found::Resumable(this, told));
         }
         Ok(Found::Nothing)
     }
@@ -243,33 +265,38 @@ impl Partial {
             if !told.contains(unit) || sound.contains(unit) {
                 return Ok(());
             }
-            buffer.resize(unit_len(size, unit) as usize, 0);
-            match self.file.read_exact_at(&mut buffer, unit * UNIT) {
-                Ok(()) if unit_value(size, unit, &buffer) == value => {
-                    sound.insert(unit..unit + 1);
-                    each(unit, value)
-                }
-                // Shorter than the journal says, or a bad sector: the unit is asked for again.
-                Ok(()) | Err(_) => Ok(()),
+            if self.read_unit(size, unit, &mut buffer) == Some(value) {
+                sound.insert(unit..unit + 1);
+                return each(unit, value);
             }
+            Ok(())
         })?;
         Ok(sound)
     }
 
-    fn each_record(&self, mut each: impl FnMut(u64, Value) -> io::Result<()>) -> io::Result<()> {
-        let end = self.placed().journal_end;
-        let mut at = HEAD as u64;
-        let mut block = vec![0; RECORD * 1024];
-        while at < end {
-            let len = block.len().min((end - at) as usize);
-            let Some(part) = block.get_mut(..len) else { break };
-            self.journal.read_exact_at(part, at)?;
-            for (unit, value) in part.chunks_exact(RECORD).filter_map(decode_record) {
-                each(unit, value)?;
+    /// See [`read_unit`].
+    pub(crate) fn read_unit(&self, size: u64, unit: u64, buffer: &mut Vec<u8>) -> Option<Value> {
+        read_unit(&self.file, size, unit, buffer)
+    }
+
+    /// The values that the journal has for some units, ascending.
+    pub(crate) fn values(&self, size: u64, units: &RangeSet) -> io::Result<Vec<(u64, Value)>> {
+        let mut values = BTreeMap::new();
+        self.each_record(|unit, value| {
+            if units.contains(unit) && unit < unit_count(size) {
+                values.insert(unit, value);
             }
-            at += len as u64;
-        }
-        Ok(())
+            Ok(())
+        })?;
+        Ok(values.into_iter().collect())
+    }
+
+    fn each_record(&self, each: impl FnMut(u64, Value) -> io::Result<()>) -> io::Result<()> {
+        let (head, end) = {
+            let placed = self.placed();
+            (placed.head, placed.journal_end)
+        };
+        each_record(&self.journal, &head, end, each)
     }
 
     /// Writes a verified unit and notes it in the journal.
@@ -278,11 +305,16 @@ impl Partial {
         let turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.file.write_all_at(data, unit * UNIT)?;
         drop(turn);
+        self.note(unit, value)
+    }
+
+    /// Notes in the journal a unit that is on its place.
+    pub(crate) fn note(&self, unit: u64, value: &Value) -> io::Result<()> {
         let mut placed = self.placed();
         if placed.doubtful {
             return Ok(());
         }
-        self.journal.write_all_at(&encode_record(unit, value), placed.journal_end)?;
+        self.journal.write_all_at(&encode_record(&placed.head, unit, value), placed.journal_end)?;
         placed.journal_end += RECORD as u64;
         Ok(())
     }
@@ -317,7 +349,7 @@ impl Partial {
 
     /// Everything is there and verified: time, sync, final name. The journal goes last; left behind by a kill it is
     /// removed when the next attempt meets it.
-    pub(crate) fn publish(&self, size: u64, mtime_ns: Option<i64>, sync: bool, replace: bool) -> io::Result<()> {
+    pub(crate) fn publish(&self, size: u64, mtime_ns: Option<i64>, sync: bool, seat: &Seat<'_>) -> io::Result<()> {
         self.file.set_len(size)?;
         if let Some(mtime_ns) = mtime_ns {
             set_mtime(&self.file, mtime_ns)?;
@@ -331,9 +363,25 @@ impl Partial {
         if !is_at(&self.folder, &placed.partial, &self.file) {
             return Err(io::Error::other("the partial file was moved or replaced by somebody else"));
         }
-        rename(&self.folder, &placed.partial, self.path.name(), replace)?;
+        seat.take(&placed.partial)?;
         let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
         Ok(())
+    }
+
+    /// Removes it with its journal: what it holds is of no use to anybody.
+    pub(crate) fn discard(&self) {
+        let placed = self.placed();
+        if is_at(&self.folder, &placed.partial, &self.file) {
+            let _ = unlinkat(&self.folder, placed.partial.as_str(), AtFlags::empty());
+        }
+        if is_at(&self.folder, &placed.journal, &self.journal) {
+            let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
+        }
+    }
+
+    /// Its present name.
+    pub(crate) fn name(&self) -> String {
+        self.placed().partial.clone()
     }
 
     /// Folder of the target.
@@ -352,6 +400,13 @@ impl Drop for Partial {
     }
 }
 
+/// Reads a unit of a file of `size` bytes; its value, unless the file is shorter or the sector is bad.
+pub(crate) fn read_unit(file: &File, size: u64, unit: u64, buffer: &mut Vec<u8>) -> Option<Value> {
+    buffer.resize(unit_len(size, unit) as usize, 0);
+    file.read_exact_at(buffer, unit * UNIT).ok()?;
+    Some(unit_value(size, unit, buffer))
+}
+
 /// Key of a sibling of `path` in the register of names.
 fn key(path: &RelPath, name: &str) -> String {
     match path.as_str().rsplit_once('/') {
@@ -360,36 +415,6 @@ fn key(path: &RelPath, name: &str) -> String {
     }
 }
 
-/// A journal appears with its head in it and locked, so that nobody ever meets half of one.
-fn new_journal(folder: &Arc<OwnedFd>, name: &str, head: &Head) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let (file, nameless): (File, bool) = match openat(folder, ".", flags, FILE_MODE) {
-        Ok(file) => (file.into(), true),
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-            (openat(folder, name, OPEN | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?.into(), false)
-        }
-        Err(e) => return Err(e.into()),
-    };
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    file.write_all_at(&head.encode(), 0)?;
-    if nameless {
-        link(&file, folder, name)?;
-    }
-    Ok(file)
-}
-
-/// Opens a journal; `None` if there is none or it is not one of ours.
-fn open_journal(folder: &OwnedFd, name: &str) -> io::Result<Option<(File, Head)>> {
-    let file: File = match openat(folder, name, OPEN, Mode::empty()) {
-        Ok(file) => file.into(),
-        Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::ACCESS | Errno::NXIO) => return Ok(None),
-        Err(e) => return Err(e.into()),
-    };
-    let mut head = [0; HEAD];
-    if Metadata::of(&file)?.kind != Kind::File || file.read_exact_at(&mut head, 0).is_err() {
-        return Ok(None);
-    }
-    Ok(Head::decode(&head).map(|head| (file, head)))
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ impl Fixture {
         }
     }
 
+    fn seat(&self) -> Seat<'_> {
+        Seat { folder: &self.folder, name: "f", before: None, save: false }
+    }
+
     fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(self.temp.path())
             .unwrap()
@@ -47,7 +51,7 @@ fn register() -> Names {
 
 fn resumed(found: Found) -> Arc<Partial> {
     match found {
-        Found::Resumable(partial) => partial,
+        Found::Resumable(partial, _) => partial,
         _ => panic!("nothing to resume"),
     }
 }
@@ -71,11 +75,11 @@ fn a_file_on_its_way_gives_way_to_a_final_name_and_is_still_found_and_finished()
     drop(partial);
     // The next attempt finds it under its new name, in whole.
     let names = register();
-    let partial = resumed(Partial::find(&names, &fixture.wish(), true).unwrap());
+    let partial = resumed(Partial::find(&names, &fixture.wish(), Keep::Same).unwrap());
     let told = partial.journalled(2 * UNIT).unwrap();
     let sound = partial.verified(2 * UNIT, &told, |_, _| Ok(())).unwrap();
     assert_eq!(sound.iter().flatten().collect::<Vec<_>>(), [0, 1]);
-    partial.publish(2 * UNIT, None, true, false).unwrap();
+    partial.publish(2 * UNIT, None, true, &fixture.seat()).unwrap();
     assert_eq!(fixture.names(), ["f"]);
 }
 
@@ -85,10 +89,10 @@ fn one_session_at_a_time_writes_a_partial_file() {
     let names = register();
     let first = Partial::create(&names, &fixture.wish()).unwrap();
     let other = register();
-    assert!(matches!(Partial::find(&other, &fixture.wish(), true).unwrap(), Found::Busy(_)));
+    assert!(matches!(Partial::find(&other, &fixture.wish(), Keep::Same).unwrap(), Found::Busy(_)));
     names.forget(&first);
     drop(first);
-    assert!(matches!(Partial::find(&other, &fixture.wish(), true).unwrap(), Found::Resumable(_)));
+    assert!(matches!(Partial::find(&other, &fixture.wish(), Keep::Same).unwrap(), Found::Resumable(..)));
 }
 
 #[test]
@@ -102,14 +106,14 @@ fn a_copy_of_a_partial_file_or_one_replaced_by_hand_is_not_ours() {
     std::fs::rename(&at, fixture.temp.path().join("moved")).unwrap();
     std::fs::write(&at, b"mine").unwrap();
     let names = register();
-    assert!(matches!(Partial::find(&names, &fixture.wish(), true).unwrap(), Found::Nothing));
+    assert!(matches!(Partial::find(&names, &fixture.wish(), Keep::Same).unwrap(), Found::Nothing));
     let partial = Partial::create(&names, &fixture.wish()).unwrap();
     assert_eq!(std::fs::read(&at).unwrap(), b"mine");
     // Replaced under our hands: nothing of the stranger's gets the final name.
     let ours = fixture.temp.path().join("f.2.partial");
     std::fs::remove_file(&ours).unwrap();
     std::fs::write(&ours, b"stranger").unwrap();
-    assert!(partial.publish(0, None, false, true).is_err());
+    assert!(partial.publish(0, None, false, &fixture.seat()).is_err());
     assert!(!fixture.temp.path().join("f").exists());
 }
 
@@ -117,10 +121,10 @@ fn a_copy_of_a_partial_file_or_one_replaced_by_hand_is_not_ours() {
 fn without_the_wish_to_resume_or_with_another_source_it_begins_anew() {
     let fixture = Fixture::new();
     let data = vec![3; UNIT as usize];
-    for (keep, mtime_ns, kept) in [(true, 5, 1), (false, 5, 0), (true, 6, 0)] {
+    for (keep, mtime_ns, kept) in [(Keep::Same, 5, 1), (Keep::Nothing, 5, 0), (Keep::Same, 6, 0)] {
         let names = register();
-        let partial = match Partial::find(&names, &fixture.wish(), false).unwrap() {
-            Found::Resumable(partial) => partial,
+        let partial = match Partial::find(&names, &fixture.wish(), Keep::Nothing).unwrap() {
+            Found::Resumable(partial, _) => partial,
             _ => Partial::create(&names, &fixture.wish()).unwrap(),
         };
         partial.write_unit(0, &unit_value(2 * UNIT, 0, &data), &data).unwrap();
@@ -129,6 +133,6 @@ fn without_the_wish_to_resume_or_with_another_source_it_begins_anew() {
         let names = register();
         let wish = Wish { mtime_ns, ..fixture.wish() };
         let partial = resumed(Partial::find(&names, &wish, keep).unwrap());
-        assert_eq!(partial.journalled(2 * UNIT).unwrap().iter().count(), kept, "{keep} {mtime_ns}");
+        assert_eq!(partial.journalled(2 * UNIT).unwrap().iter().count(), kept, "{keep:?} {mtime_ns}");
     }
 }

@@ -1,11 +1,10 @@
 //! What is to be done with each entry: make a folder, skip, compare, continue or fetch. Everything here may block.
 
-use crate::failure::disk;
+use crate::failure::{disk, protocol};
 use crate::folders::beneath;
 use crate::hash::hex;
 use crate::land::{Batch, Ended, Event, Landing};
 use crate::meter::add;
-use crate::partial::{Found, Partial};
 use crate::read::hash_file;
 use crate::root::Kind;
 use crate::state::FileState;
@@ -17,16 +16,59 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
-/// A partial file that another session writes is waited for so long.
-const BUSY_WAIT: Duration = Duration::from_secs(15);
-/// A session of ours whose peer was silent for so long gives way; living peers are heard every 5 s.
-const QUIET: Duration = Duration::from_secs(6);
-const BUSY_POLL: Duration = Duration::from_millis(100);
+/// Comparisons and looks at partial files at once.
+const TASKS: usize = 2;
+
+/// What the planner is given, in the order in which it came.
+pub(crate) enum Step {
+    /// Number, offset, entry.
+    Entries(Vec<(u64, u64, Entry)>),
+    /// One that takes the place of an earlier one.
+    Again { replaces: u64, number: u64, offset: u64, entry: Entry },
+}
+
+/// Plans frame after frame; what takes long goes to tasks of its own.
+pub(crate) async fn run(
+    landing: Arc<Landing>,
+    allowed: Option<Vec<RelPath>>,
+    mut steps: mpsc::UnboundedReceiver<Step>,
+) -> Result<(), Failure> {
+    let broke = |_| Failure::new(ErrorCode::Internal, "planning broke");
+    let mut planner = Planner::new(landing.clone(), allowed);
+    let turns = Arc::new(Semaphore::new(TASKS));
+    let mut running = JoinSet::new();
+    while let Some(step) = steps.recv().await {
+        let planned = tokio::task::spawn_blocking(move || {
+            let tasks = match step {
+                Step::Entries(entries) => planner.plan(entries),
+                Step::Again { replaces, number, offset, entry } => planner.again(replaces, number, offset, entry),
+            };
+            (planner, tasks)
+        });
+        let (back, tasks): (Planner, Vec<Task>) = planned.await.map_err(broke)?;
+        planner = back;
+        for task in tasks {
+            let (landing, turns) = (landing.clone(), turns.clone());
+            running.spawn(async move {
+                let _turn = turns.acquire_owned().await;
+                tokio::task::spawn_blocking(move || landing.task(task)).await
+            });
+        }
+        while running.try_join_next().is_some() {}
+    }
+    while let Some(task) = running.join_next().await {
+        if !matches!(task, Ok(Ok(()))) {
+            return Err(Failure::new(ErrorCode::Internal, "planning broke"));
+        }
+    }
+    Ok(())
+}
 
 /// Decides about entries in the order of the manifest.
-pub(crate) struct Planner {
+struct Planner {
     landing: Arc<Landing>,
     /// Names the sender may use; absent: any beneath the root.
     allowed: Option<Vec<RelPath>>,
@@ -43,15 +85,17 @@ pub(crate) enum Task {
     Compare(Arc<FileState>),
     /// Look for an earlier attempt's partial file, then ask.
     Fetch(Arc<FileState>),
+    /// Give up an entry whose source changed, then decide about the one that takes its place.
+    Again(Option<Arc<FileState>>, Arc<FileState>),
 }
 
 impl Planner {
-    pub(crate) fn new(landing: Arc<Landing>, allowed: Option<Vec<RelPath>>) -> Self {
+    fn new(landing: Arc<Landing>, allowed: Option<Vec<RelPath>>) -> Self {
         Self { landing, allowed, seen: HashSet::new(), hasher: RandomState::new(), made: Vec::new() }
     }
 
     /// Plans a frame's entries.
-    pub(crate) fn plan(&mut self, entries: Vec<(u64, u64, Entry)>) -> Vec<Task> {
+    fn plan(&mut self, entries: Vec<(u64, u64, Entry)>) -> Vec<Task> {
         let landing = self.landing.clone();
         let mut tasks = Vec::new();
         let mut spans = Vec::new();
@@ -88,7 +132,7 @@ impl Planner {
         let mut batch = landing.batch();
         for (state, new) in files {
             landing.meter.worked();
-            let look = if new { Ok(Look::Fetch) } else { self.look(&state) };
+            let look = if new { Ok(Look::Fetch) } else { look(&landing, &state) };
             match look {
                 Ok(Look::Skip) => landing.skip(&state),
                 Ok(Look::Compare) => tasks.push(Task::Compare(state)),
@@ -101,6 +145,27 @@ impl Planner {
             let _ = landing.events.send(Event::Ask(spans));
         }
         tasks
+    }
+
+    /// Plans an entry that takes the place of an earlier one.
+    fn again(&self, replaces: u64, number: u64, offset: u64, entry: Entry) -> Vec<Task> {
+        let landing = &self.landing;
+        let old = landing.table().open.get(&replaces).cloned();
+        let known = match &old {
+            Some(old) => old.path == entry.path,
+            None => self.seen.contains(&self.hasher.hash_one(&entry.path)),
+        };
+        if !known || entry.kind != EntryKind::File {
+            let _ = landing.events.send(Event::Fatal(protocol("an entry is replaced by one of another name")));
+            return Vec::new();
+        }
+        add(&landing.meter.files_expected, 1);
+        add(&landing.meter.bytes_expected, entry.size);
+        let state = FileState::new(number, offset, entry.size, entry.mtime_ns, entry.path);
+        let instead_of = old.iter().flat_map(|old| old.instead_of.iter().copied().chain([replaces])).collect();
+        let state = Arc::new(state.again(instead_of));
+        landing.table().open.insert(number, state.clone());
+        vec![Task::Again(old, state)]
     }
 
     fn refusal(&mut self, path: &RelPath) -> Option<Failure> {
@@ -120,40 +185,39 @@ impl Planner {
         }
         None
     }
+}
 
-    fn look(&self, state: &FileState) -> Result<Look, Failure> {
-        let landing = &self.landing;
-        let fail = |e: io::Error| disk(&e, true, state.path.as_str());
-        if let Some(parent) = state.path.parent() {
-            landing.root.create_dir_all(&parent).map_err(fail)?;
-        }
-        let found = match landing.root.stat(&state.path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Look::Fetch),
-            other => other.map_err(fail)?,
-        };
-        match found.kind {
-            Kind::Folder => return Err(Failure::new(ErrorCode::IsDirectory, state.path.as_str())),
-            Kind::Special => return Err(Failure::new(ErrorCode::NotRegular, state.path.as_str())),
-            // The link itself is replaced, never followed.
-            Kind::Link if landing.policies.overwrite == OverwritePolicy::None => return Ok(Look::Skip),
-            Kind::Link => return Ok(Look::Fetch),
-            Kind::File => {}
-        }
-        let older = found.mtime_ns < state.mtime_ns;
-        let same_size = found.size == state.size;
-        Ok(decide(
-            &landing.policies.overwrite,
-            landing.policies.resume,
-            older,
-            same_size,
-            found.mtime_ns == state.mtime_ns,
-        ))
+/// What is at the target, and what that leads to; it is remembered, so that nothing else is replaced later.
+pub(crate) fn look(landing: &Landing, state: &FileState) -> Result<Look, Failure> {
+    let fail = |e: io::Error| disk(&e, true, state.path.as_str());
+    if let Some(parent) = state.path.parent() {
+        landing.root.create_dir_all(&parent).map_err(fail)?;
     }
+    let found = match landing.root.stat(&state.path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            state.work().before = None;
+            return Ok(Look::Fetch);
+        }
+        other => other.map_err(fail)?,
+    };
+    state.work().before = Some(found);
+    match found.kind {
+        Kind::Folder => return Err(Failure::new(ErrorCode::IsDirectory, state.path.as_str())),
+        Kind::Special => return Err(Failure::new(ErrorCode::NotRegular, state.path.as_str())),
+        // The link itself is replaced, never followed.
+        Kind::Link if landing.policies.overwrite == OverwritePolicy::None => return Ok(Look::Skip),
+        Kind::Link => return Ok(Look::Fetch),
+        Kind::File => {}
+    }
+    let older = found.mtime_ns < state.mtime_ns;
+    let same_size = found.size == state.size;
+    let same_time = found.mtime_ns == state.mtime_ns;
+    Ok(decide(&landing.policies.overwrite, landing.policies.resume, older, same_size, same_time))
 }
 
 /// What an existing target leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+pub(crate) enum Look {
     Skip,
     Compare,
     Fetch,
@@ -216,8 +280,25 @@ fn lies_in(path: &RelPath, folder: &RelPath) -> bool {
     path.as_str().rsplit_once('/').is_some_and(|(parent, _)| parent == folder.as_str())
 }
 
+impl Landing {
+    fn again(&self, old: Option<Arc<FileState>>, new: &Arc<FileState>) {
+        if let Some(old) = old {
+            self.give_up(&old, new);
+        }
+        if let Err(e) = self.names.claim(&new.path) {
+            return self.disk_failed(new, &e);
+        }
+        match look(self, new) {
+            Ok(Look::Skip) => self.skip(new),
+            Ok(Look::Compare) => self.task(Task::Compare(new.clone())),
+            Ok(Look::Fetch) => self.fetch(new),
+            Err(failure) => self.fail(new, failure),
+        }
+    }
+}
+
 /// Asks for a file of one unit; an empty one is made at once.
-fn fetch_small(landing: &Landing, state: &Arc<FileState>, batch: &mut Batch<'_>) -> Option<(u64, u64)> {
+pub(crate) fn fetch_small(landing: &Landing, state: &Arc<FileState>, batch: &mut Batch<'_>) -> Option<(u64, u64)> {
     if state.size == 0 {
         if let Err(e) = landing.small(state, b"", *blake3::hash(b"").as_bytes(), batch) {
             landing.disk_failed(state, &e);
@@ -234,6 +315,7 @@ impl Landing {
     pub(crate) fn task(&self, task: Task) {
         match task {
             Task::Fetch(state) => self.fetch(&state),
+            Task::Again(old, new) => self.again(old, &new),
             Task::Compare(state) => {
                 let hash = self.root.open_file(&state.path).and_then(|f| hash_file(&f, state.size, &self.meter));
                 match hash {
@@ -243,92 +325,6 @@ impl Landing {
                     Err(_) => self.fetch(&state),
                 }
             }
-        }
-    }
-
-    /// Asks for a file: what is there of an earlier attempt is verified and kept, the rest is wanted.
-    pub(crate) fn fetch(&self, state: &Arc<FileState>) {
-        if state.size <= UNIT {
-            if let Some(span) = fetch_small(self, state, &mut self.batch()) {
-                let _ = self.events.send(Event::Ask(vec![span]));
-            }
-            return;
-        }
-        let fetched = self.find(state).and_then(|found| match found {
-            None => {
-                self.ask(state, std::iter::once(0..state.units()));
-                Ok(())
-            }
-            Some(partial) => self.resume(state, &partial),
-        });
-        match fetched {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
-                self.fail(state, Failure::new(ErrorCode::AlreadyExists, "another session is writing this file"));
-            }
-            Err(e) => self.disk_failed(state, &e),
-        }
-    }
-
-    /// The partial file of an earlier attempt, once nobody else writes it.
-    fn find(&self, state: &FileState) -> io::Result<Option<Arc<Partial>>> {
-        let folder = self.root.folder(state.path.parent().as_ref())?;
-        let keep = self.policies.resume != ResumePolicy::None;
-        let begin = Instant::now();
-        let mut heard = (0, begin);
-        loop {
-            let id = match Partial::find(&self.names, &self.wish(state, &folder), keep)? {
-                Found::Nothing => return Ok(None),
-                Found::Resumable(partial) => return Ok(Some(partial)),
-                Found::Busy(id) => id,
-            };
-            if begin.elapsed() > BUSY_WAIT {
-                return Err(io::ErrorKind::ResourceBusy.into());
-            }
-            if let Some(holder) = self.holders.who(id) {
-                let now = (holder.heard)();
-                if now != heard.0 {
-                    heard = (now, Instant::now());
-                } else if heard.1.elapsed() > QUIET {
-                    tracing::info!(path = %state.path, "a silent session gives way");
-                    (holder.evict)();
-                }
-            }
-            std::thread::sleep(BUSY_POLL);
-            self.meter.worked();
-        }
-    }
-
-    /// Asks for what the journal does not tell of, then verifies what it tells of and asks for what is not sound.
-    fn resume(&self, state: &Arc<FileState>, partial: &Arc<Partial>) -> io::Result<()> {
-        state.work().partial = Some(partial.clone());
-        let told = partial.journalled(state.size)?;
-        self.ask(state, told.gaps(0..state.units()));
-        let mut kept = 0;
-        let sound = partial.verified(state.size, &told, |unit, value| {
-            let len = crate::hash::unit_len(state.size, unit);
-            kept += len;
-            add(&self.meter.bytes_written, len);
-            self.meter.worked();
-            state.work().resumed = kept;
-            self.stored(state, partial, unit, value);
-            Ok(())
-        })?;
-        tracing::info!(path = %state.path, bytes = kept, "resumed");
-        let damaged: Vec<_> = told.iter().flat_map(|range| sound.gaps(range.clone())).collect();
-        self.ask(state, damaged);
-        Ok(())
-    }
-
-    fn ask(&self, state: &Arc<FileState>, units: impl IntoIterator<Item = std::ops::Range<u64>>) {
-        let mut spans = Vec::new();
-        for units in units {
-            spans.push(state.span(&units));
-            state.work().ask(units);
-        }
-        if !spans.is_empty() {
-            self.table().asked(state);
-            let _ = self.events.send(Event::Ask(spans));
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::book::{Part, Slot};
 use crate::failure::disk;
-use crate::hash::{Value, unit_value};
+use crate::hash::{Value, unit_len, unit_value};
 use crate::meter::Meter;
 use crate::pool::{Buffer, Pool};
-use crate::root::{Kind, Metadata, Root};
+use crate::quiet::leave_step;
+use crate::root::{Metadata, Root};
 use crate::scan::Source;
 use bytes::Bytes;
-use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{HASH, UNIT};
 use godwit_protocol::worker::Failure;
 use rustix::fs::{Mode, OFlags};
@@ -32,6 +32,14 @@ pub(crate) struct Run {
     pub(crate) trailer: Bytes,
 }
 
+/// Why a source was not read.
+pub(crate) enum Trouble {
+    /// It is not what was announced any more.
+    Changed,
+    /// Something else.
+    Failed(Failure),
+}
+
 /// Opens, keeps open, reads.
 pub(crate) struct Reader {
     root: Option<Root>,
@@ -45,7 +53,7 @@ impl Reader {
     }
 
     /// Reads a segment. Pieces that cannot be read split it; they come back with the reason.
-    pub(crate) fn segment(&self, parts: Vec<Part>) -> (Vec<Run>, Vec<(Arc<Slot>, Failure)>) {
+    pub(crate) fn segment(&self, parts: Vec<Part>) -> (Vec<Run>, Vec<(Arc<Slot>, Trouble)>) {
         let (mut runs, mut failures) = (Vec::new(), Vec::new());
         let mut run: Option<Growing> = None;
         let mut left: u64 = parts.iter().map(|(_, piece)| piece.len()).sum();
@@ -65,6 +73,7 @@ impl Reader {
             };
             match outcome {
                 Ok(value) => {
+                    slot.note(piece.unit, value);
                     growing.filled += len as usize;
                     growing.trailer.extend_from_slice(&value);
                 }
@@ -78,25 +87,61 @@ impl Reader {
         (runs, failures)
     }
 
-    fn piece(&self, slot: &Slot, unit: u64, target: &mut [u8]) -> Result<Value, Failure> {
+    fn piece(&self, slot: &Slot, unit: u64, target: &mut [u8]) -> Result<Value, Trouble> {
         let file = self.open(slot)?;
         let read = file.read_exact_at(target, unit * UNIT);
-        unchanged(slot, &file)?;
+        self.unchanged(slot, &file)?;
         match read {
             Ok(()) => Ok(unit_value(slot.size, unit, target)),
-            Err(e) => Err(disk(&e, false, slot.path.as_str())),
+            Err(e) => Err(trouble(slot, &e)),
         }
     }
 
-    /// BLAKE3 of a whole source.
-    pub(crate) fn hash(&self, slot: &Slot, meter: &Meter) -> Result<Value, Failure> {
-        let file = self.open(slot)?;
-        let value = hash_file(&file, slot.size, meter).map_err(|e| disk(&e, false, slot.path.as_str()))?;
-        unchanged(slot, &file)?;
-        Ok(value)
+    /// Values of some units as they are now.
+    pub(crate) fn values(&self, slot: &Slot, units: &[u64], meter: &Meter) -> Result<Vec<Value>, Trouble> {
+        let mut values = Vec::with_capacity(units.len());
+        let mut content = Vec::new();
+        for unit in units {
+            content.resize(unit_len(slot.size, *unit) as usize, 0);
+            let value = self.piece(slot, *unit, &mut content)?;
+            slot.note(*unit, value);
+            values.push(value);
+            meter.worked();
+        }
+        Ok(values)
     }
 
-    fn open(&self, slot: &Slot) -> Result<Arc<File>, Failure> {
+    /// What is at the source's name now.
+    pub(crate) fn by_name(&self, slot: &Slot) -> io::Result<Metadata> {
+        match (&slot.source, &self.root) {
+            (Source::Local(path), _) => Ok(rustix::fs::stat(path)?.into()),
+            (Source::Beneath(path), Some(root)) => Metadata::of(root.open_file_raw(path)?),
+            (Source::Beneath(_), None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Looked at after every read: what was read before is then content of the version that was announced. A file that
+    /// was replaced under its name, or removed, is a change too: its own last change tells, or its name.
+    fn unchanged(&self, slot: &Slot, file: &File) -> Result<(), Trouble> {
+        let now = Metadata::of(file).map_err(|e| trouble(slot, &e))?;
+        let named = slot.size <= UNIT
+            || match self.by_name(slot) {
+                Ok(named) => named.id == now.id,
+                // Too many open files, for one, say nothing about the source.
+                Err(e) => e.kind() != io::ErrorKind::NotFound,
+            };
+        if now == slot.seen && named { Ok(()) } else { Err(Trouble::Changed) }
+    }
+
+    /// BLAKE3 of a whole source.
+    pub(crate) fn hash(&self, slot: &Slot, meter: &Meter) -> Result<Value, Trouble> {
+        let file = self.open(slot)?;
+        let value = hash_file(&file, slot.size, meter);
+        self.unchanged(slot, &file)?;
+        value.map_err(|e| trouble(slot, &e))
+    }
+
+    fn open(&self, slot: &Slot) -> Result<Arc<File>, Trouble> {
         let several = slot.size > UNIT;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if several && let Some((_, file)) = kept.iter().find(|(number, _)| *number == slot.number) {
@@ -111,8 +156,9 @@ impl Reader {
             (Source::Beneath(path), Some(root)) => root.open_file_raw(path),
             (Source::Beneath(_), None) => Err(io::ErrorKind::NotFound.into()),
         };
-        let file = Arc::new(file.map_err(|e| disk(&e, false, slot.path.as_str()))?);
-        unchanged(slot, &file)?;
+        let file = Arc::new(file.map_err(|e| trouble(slot, &e))?);
+        self.unchanged(slot, &file)?;
+        leave_step(&slot.seen);
         if several {
             kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push_back((slot.number, file.clone()));
@@ -140,12 +186,8 @@ pub(crate) fn hash_file(file: &File, size: u64, meter: &Meter) -> io::Result<Val
     Ok(*hasher.finalize().as_bytes())
 }
 
-fn unchanged(slot: &Slot, file: &File) -> Result<(), Failure> {
-    let now = Metadata::of(file).map_err(|e| disk(&e, false, slot.path.as_str()))?;
-    if now.kind != Kind::File || now.size != slot.size || now.mtime_ns != slot.mtime_ns {
-        return Err(Failure::new(ErrorCode::DiskRead, format!("{} changed while it was being sent", slot.path)));
-    }
-    Ok(())
+fn trouble(slot: &Slot, error: &io::Error) -> Trouble {
+    Trouble::Failed(disk(error, false, slot.path.as_str()))
 }
 
 struct Growing {

@@ -1,13 +1,14 @@
 //! The receiver: plans what arrives of the manifest, asks for what it lacks, and tells what became of each entry.
 
 use crate::control::{Inbox, Outbox};
+use crate::doubts::{Answered, Doubts};
 use crate::failure::{close, protocol, tame};
 use crate::holders::{Holder, Holders};
 use crate::land::{Ended, Event, Landing, Policies};
 use crate::lines::{Line, Lines};
 use crate::meter::{Meter, add};
 use crate::names::{Names, Suffixes};
-use crate::plan::{Planner, Task};
+use crate::plan::Step;
 use crate::rate::{Limits, Pace, Steer};
 use crate::report::Reports;
 use crate::root::Root;
@@ -19,19 +20,17 @@ use godwit_protocol::wire::{
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use godwit_protocol::{ErrorCode, RelPath};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Progress is told this often.
 const PROGRESS: Duration = Duration::from_millis(250);
 /// Results wait at most this long for company in a frame.
 const RESULTS: Duration = Duration::from_millis(50);
-/// Comparisons and looks at partial files at once.
-const TASKS: usize = 2;
 /// Spans in one frame.
 const SPANS: usize = 4_096;
 
@@ -59,6 +58,9 @@ struct Session {
     reports: Reports,
     landing: Arc<Landing>,
     comparing: HashMap<u64, Arc<FileState>>,
+    doubts: Doubts,
+    /// Entries that are being given up for later ones.
+    replacing: HashSet<u64>,
     results: Vec<FileResult>,
     result: SessionResult,
     /// Entries that came, and those that ended.
@@ -93,13 +95,15 @@ impl Receiver {
         tasks.spawn(crate::intake::run(self.lines.clone(), landing.clone(), throttle));
         tasks.spawn(crate::group::run(landing.clone(), completed));
         let (manifest, entries) = mpsc::unbounded_channel();
-        tasks.spawn(planner(landing.clone(), self.allowed, entries));
+        tasks.spawn(crate::plan::run(landing.clone(), self.allowed, entries));
         let mut session = Session {
             outbox: self.outbox,
             meter: self.meter,
             reports: self.reports,
             landing: landing.clone(),
             comparing: HashMap::new(),
+            doubts: Doubts::default(),
+            replacing: HashSet::new(),
             results: Vec::new(),
             result: SessionResult::default(),
             came: 0,
@@ -117,10 +121,25 @@ impl Receiver {
                 frame = inbox.next() => match frame? {
                     Control::Entries { entries } => {
                         let numbered = session.number(entries)?;
-                        let _ = manifest.send(numbered);
+                        let _ = manifest.send(Step::Entries(numbered));
                     }
+                    Control::Again { replaces, entry } => {
+                        let _ = manifest.send(session.again(replaces, entry)?);
+                    }
+                    // An answer may cross with the end of its entry.
+                    Control::Checked { entry, .. } if session.is_over(entry) => {}
+                    Control::Checked { entry, same } => match session.doubts.answer(entry, &same)? {
+                        Answered::Ask(question) => session.outbox.send(question).await,
+                        Answered::Known(state, same) => {
+                            let landing = landing.clone();
+                            fetching.spawn_blocking(move || landing.checked(&state, &same));
+                        }
+                    },
                     Control::Compared { entries } => for (number, same) in entries {
                         let Some(state) = session.comparing.remove(&number) else {
+                            if session.is_over(number) {
+                                continue;
+                            }
                             return Err(protocol("an answer to a comparison nobody asked for"));
                         };
                         let landing = landing.clone();
@@ -186,9 +205,34 @@ impl Session {
         self.scanned && self.ended == self.came
     }
 
+    /// True for an entry that came and has ended, or is being given up.
+    fn is_over(&self, number: u64) -> bool {
+        let open = || self.landing.table().open.contains_key(&number);
+        number < self.came && (self.replacing.contains(&number) || !open())
+    }
+
+    /// An entry comes again because its source changed.
+    fn again(&mut self, replaces: u64, entry: Entry) -> Result<Step, Failure> {
+        if replaces >= self.came || !self.replacing.insert(replaces) {
+            return Err(protocol("an entry is replaced that cannot be"));
+        }
+        self.comparing.remove(&replaces);
+        self.doubts.forget(replaces);
+        let (number, offset, entry) =
+            self.place(vec![entry])?.pop().ok_or_else(|| protocol("an entry is replaced by none"))?;
+        Ok(Step::Again { replaces, number, offset, entry })
+    }
+
     fn number(&mut self, entries: Vec<Entry>) -> Result<Vec<(u64, u64, Entry)>, Failure> {
+        if self.scanned {
+            return Err(protocol("entries after the end of the manifest"));
+        }
+        self.place(entries)
+    }
+
+    fn place(&mut self, entries: Vec<Entry>) -> Result<Vec<(u64, u64, Entry)>, Failure> {
         let more = entries.len() as u64;
-        if self.scanned || entries.len() > MAX_ENTRIES || self.came + more > MAX_MANIFEST {
+        if entries.len() > MAX_ENTRIES || self.came + more > MAX_MANIFEST {
             return Err(protocol("too many entries"));
         }
         self.paths += entries.iter().map(|entry| entry.path.as_str().len() as u64).sum::<u64>();
@@ -221,6 +265,7 @@ impl Session {
             Control::Failed { files } => self.never(files).await?,
             Control::Unreadable { entry, failure } => {
                 self.comparing.remove(&entry);
+                self.doubts.forget(entry);
                 let state = self.landing.table().open.get(&entry).cloned();
                 match state {
                     Some(state) => self.landing.fail(&state, tame(failure)),
@@ -261,10 +306,20 @@ impl Session {
                     self.outbox.send(Control::Want { spans: spans.to_vec() }).await;
                 }
             }
-            Event::Compare(state, hash) => {
+            Event::Compare(state, hash) if !self.is_over(state.number) => {
                 let number = state.number;
                 self.comparing.insert(number, state);
                 self.outbox.send(Control::Compare { entries: vec![(number, hash)] }).await;
+            }
+            Event::Check(state, units) if !self.is_over(state.number) => {
+                let question = self.doubts.begin(state, units);
+                self.outbox.send(question).await;
+            }
+            Event::Compare(..) | Event::Check(..) => {}
+            Event::Replaced(old) => {
+                self.ended += 1;
+                self.paths -= old.path.as_str().len() as u64;
+                self.replacing.remove(&old.number);
             }
             Event::Ended(ended) => self.ended(ended).await,
             Event::Fatal(failure) => return Err(failure),
@@ -276,6 +331,8 @@ impl Session {
         self.ended += 1;
         self.paths -= ended.path.len() as u64;
         self.comparing.remove(&ended.number);
+        self.doubts.forget(ended.number);
+        self.replacing.remove(&ended.number);
         crate::report::count(&self.meter, ended.kind, ended.outcome);
         match (ended.outcome, ended.kind) {
             (FileOutcome::Failed, _) => self.result.failed += 1,
@@ -363,38 +420,4 @@ impl Landing {
         }
         self.skip(state);
     }
-}
-
-/// Plans frame after frame; what takes long goes to tasks of its own.
-async fn planner(
-    landing: Arc<Landing>,
-    allowed: Option<Vec<RelPath>>,
-    mut frames: mpsc::UnboundedReceiver<Vec<(u64, u64, Entry)>>,
-) -> Result<(), Failure> {
-    let broke = |_| Failure::new(ErrorCode::Internal, "planning broke");
-    let mut planner = Planner::new(landing.clone(), allowed);
-    let turns = Arc::new(Semaphore::new(TASKS));
-    let mut running = JoinSet::new();
-    while let Some(entries) = frames.recv().await {
-        let planned = tokio::task::spawn_blocking(move || {
-            let tasks = planner.plan(entries);
-            (planner, tasks)
-        });
-        let (back, tasks): (Planner, Vec<Task>) = planned.await.map_err(broke)?;
-        planner = back;
-        for task in tasks {
-            let (landing, turns) = (landing.clone(), turns.clone());
-            running.spawn(async move {
-                let _turn = turns.acquire_owned().await;
-                tokio::task::spawn_blocking(move || landing.task(task)).await
-            });
-        }
-        while running.try_join_next().is_some() {}
-    }
-    while let Some(task) = running.join_next().await {
-        if !matches!(task, Ok(Ok(()))) {
-            return Err(Failure::new(ErrorCode::Internal, "planning broke"));
-        }
-    }
-    Ok(())
 }

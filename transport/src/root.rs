@@ -47,6 +47,8 @@ pub struct Metadata {
     pub size: u64,
     /// Modification time, nanoseconds since the Unix epoch.
     pub mtime_ns: i64,
+    /// Time of the last change of content, name or rights, nanoseconds; no program can set it.
+    pub ctime_ns: i64,
     /// Device and inode.
     pub id: (u64, u64),
 }
@@ -77,6 +79,7 @@ impl From<rustix::fs::Stat> for Metadata {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mtime_ns: (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+            ctime_ns: (stat.st_ctime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec as i64),
             id: (stat.st_dev as u64, stat.st_ino as u64),
         }
     }

@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,8 +35,8 @@ pub(crate) enum Source {
 
 /// What a step of the scanner found.
 pub(crate) enum Scanned {
-    /// An entry of the manifest.
-    Entry(Entry, Source),
+    /// An entry of the manifest, where its content is, and what was seen there.
+    Entry(Entry, Source, Metadata),
     /// A source that cannot become one.
     Failed(FileResult),
 }
@@ -195,16 +194,14 @@ impl Scanner {
 
     fn local(&mut self, path: PathBuf, target: RelPath) -> Result<Option<Scanned>, Failure> {
         let name = |e: io::Error| disk(&e, false, &path.display().to_string());
-        let found = std::fs::metadata(&path).map_err(name)?;
-        let mtime_ns = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
-        if found.is_file() {
-            let entry = Entry { path: target, kind: EntryKind::File, size: found.len(), mtime_ns };
-            return Ok(Some(Scanned::Entry(entry, Source::Local(path))));
+        let found: Metadata = rustix::fs::stat(&path).map_err(|e| name(e.into()))?.into();
+        if found.kind == Kind::File {
+            return Ok(Some(Scanned::Entry(file_entry(target, &found), Source::Local(path), found)));
         }
-        if !found.is_dir() {
+        if found.kind != Kind::Folder {
             return Err(Failure::new(ErrorCode::NotRegular, path.display().to_string()));
         }
-        let id = (found.dev(), found.ino());
+        let id = found.id;
         if self.levels.iter().any(|level| level.id == id) {
             return Err(Failure::new(ErrorCode::LinkLoop, path.display().to_string()));
         }
@@ -212,14 +209,14 @@ impl Scanner {
             .and_then(|names| names.map(|n| n.map(|n| n.file_name())).collect::<io::Result<Vec<_>>>())
             .map_err(name)?;
         names.sort_unstable();
-        let entry = folder_entry(target.clone(), mtime_ns);
+        let entry = folder_entry(target.clone(), found.mtime_ns);
         self.levels.push(Level {
             names: names.into_iter(),
             place: Place::Local(path.clone()),
             target: Some(target),
             id,
         });
-        Ok(Some(Scanned::Entry(entry, Source::Local(path))))
+        Ok(Some(Scanned::Entry(entry, Source::Local(path), found)))
     }
 
     /// `None` is a link.
@@ -234,10 +231,7 @@ impl Scanner {
         let found: Metadata =
             statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| disk(&e.into(), false, &path))?.into();
         match found.kind {
-            Kind::File => {
-                let entry = Entry { path: target, kind: EntryKind::File, size: found.size, mtime_ns: found.mtime_ns };
-                Ok(Some(Scanned::Entry(entry, Source::Beneath(path))))
-            }
+            Kind::File => Ok(Some(Scanned::Entry(file_entry(target, &found), Source::Beneath(path), found))),
             Kind::Folder => {
                 let folder = root.folder_raw(&path).map_err(|e| disk(&e, false, &path))?;
                 self.enter_beneath(folder, path, Some(target))
@@ -256,13 +250,20 @@ impl Scanner {
         path: String,
         target: Option<RelPath>,
     ) -> Result<Option<Scanned>, Failure> {
-        let Metadata { id, mtime_ns, .. } = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?;
+        let found = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?;
+        let id = found.id;
         let names = list_handle(folder.as_fd()).map_err(|e| disk(&e, false, &path))?;
-        let entry =
-            target.clone().map(|target| Scanned::Entry(folder_entry(target, mtime_ns), Source::Beneath(path.clone())));
+        let entry = target.clone().map(|target| {
+            Scanned::Entry(folder_entry(target, found.mtime_ns), Source::Beneath(path.clone()), found)
+        });
         self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(Arc::new(folder), path), target, id });
         Ok(entry)
     }
+}
+
+/// A file as it goes into the manifest.
+pub(crate) fn file_entry(path: RelPath, found: &Metadata) -> Entry {
+    Entry { path, kind: EntryKind::File, size: found.size, mtime_ns: found.mtime_ns }
 }
 
 fn folder_entry(path: RelPath, mtime_ns: i64) -> Entry {
@@ -324,7 +325,7 @@ mod tests {
         let (mut entries, mut failures) = (Vec::new(), Vec::new());
         while let Some(found) = scanner.next() {
             match found {
-                Scanned::Entry(entry, _) => entries.push(format!("{}:{}", entry.path, entry.size)),
+                Scanned::Entry(entry, ..) => entries.push(format!("{}:{}", entry.path, entry.size)),
                 Scanned::Failed(f) => failures.push((f.path.unwrap(), f.failure.unwrap().code.number())),
             }
         }

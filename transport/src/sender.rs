@@ -2,17 +2,19 @@
 
 use crate::book::{Book, Slot};
 use crate::control::{Inbox, Outbox};
-use crate::failure::{lost, protocol, tame};
+use crate::failure::{lost, protocol};
 use crate::lines::{Lines, Turn};
 use crate::meter::{Meter, add};
 use crate::rate::{Limits, Pace, Steer};
-use crate::read::{Reader, Run};
+use crate::read::{Reader, Run, Trouble};
 use crate::report::Reports;
-use crate::scan::{Origin, Scanned, Scanner};
+use crate::root::Metadata;
+use crate::scan::{Origin, Scanned, Scanner, Source};
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
-    Control, Entry, EntryKind, FileResult, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS, SegmentHead,
+    Control, Entry, EntryKind, FileResult, MAX_CHECKED, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS,
+    SegmentHead,
     SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
@@ -20,7 +22,7 @@ use quinn::Connection;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// Segments that are being read, or wait to be handed over, at once: many where each may have to wait for a disk, few
@@ -51,26 +53,32 @@ pub(crate) struct Sender {
     pub(crate) reports: Reports,
 }
 
-struct Shared {
+/// What the tasks of a sender share.
+pub(crate) struct Shared {
     connection: Connection,
     lines: Lines,
-    outbox: Outbox,
-    meter: Arc<Meter>,
+    pub(crate) outbox: Outbox,
+    pub(crate) meter: Arc<Meter>,
     book: Mutex<Book>,
-    reader: Reader,
+    pub(crate) reader: Arc<Reader>,
     pace: Pace,
     /// Spans that went down with a further connection and count as sent.
     lost: Mutex<Vec<(u64, u64)>>,
+    /// Entries are numbered in the order of their frames: held from the one to the other.
+    pub(crate) announcing: tokio::sync::Mutex<()>,
+    /// Sources that could not be read.
+    troubles: mpsc::UnboundedSender<(Arc<Slot>, Trouble)>,
     /// More is wanted.
     work: Notify,
     /// Entries have ended.
-    room: Notify,
+    pub(crate) room: Notify,
 }
 
 /// A sender that announces what it has; what is wanted of it is served once it [runs](Begun::run).
 pub(crate) struct Begun {
     shared: Arc<Shared>,
     tasks: JoinSet<Result<(), Failure>>,
+    troubled: mpsc::UnboundedReceiver<(Arc<Slot>, Trouble)>,
     steer: Steer,
     reports: Reports,
 }
@@ -84,21 +92,24 @@ impl Sender {
     /// Starts to announce.
     pub(crate) fn begin(self, origin: Origin) -> Begun {
         let scanner = Scanner::new(origin);
+        let (troubles, troubled) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             connection: self.connection,
             lines: self.lines,
             outbox: self.outbox,
             meter: self.meter,
             book: Mutex::default(),
-            reader: Reader::new(scanner.root()),
+            reader: Arc::new(Reader::new(scanner.root())),
             pace: Pace::new(self.limits.clone()),
             lost: Mutex::default(),
+            announcing: tokio::sync::Mutex::new(()),
+            troubles,
             work: Notify::new(),
             room: Notify::new(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.clone().manifest(scanner, self.reports.clone()));
-        Begun { shared, tasks, steer: self.steer, reports: self.reports }
+        Begun { shared, tasks, troubled, steer: self.steer, reports: self.reports }
     }
 }
 
@@ -119,6 +130,8 @@ impl Begun {
         let comparisons = Arc::new(Semaphore::new(COMPARISONS));
         let mut alive = tokio::time::interval(ALIVE);
         let mut worked = 0;
+        // Files whose root at the receiver is not ours.
+        let mut differing = 0;
         loop {
             tokio::select! {
                 frame = inbox.next() => match frame? {
@@ -131,7 +144,7 @@ impl Begun {
                         drop(book);
                         shared.work.notify_waiters();
                     }
-                    Control::Files { files } => shared.ended(files, &self.reports).await?,
+                    Control::Files { files } => differing += shared.ended(files, &self.reports).await?,
                     Control::Compare { entries } => {
                         if tasks.len() + entries.len() > MAX_OPEN_ENTRIES as usize {
                             return Err(protocol("too many comparisons"));
@@ -144,6 +157,20 @@ impl Begun {
                             });
                         }
                     }
+                    Control::Check { entry, units } => {
+                        let ascending = units.windows(2).all(|w| w.first() < w.last());
+                        if units.is_empty() || units.len() > MAX_CHECKED || !ascending {
+                            return Err(protocol("a senseless check"));
+                        }
+                        if tasks.len() > MAX_OPEN_ENTRIES as usize {
+                            return Err(protocol("too many checks"));
+                        }
+                        let (shared, comparisons) = (shared.clone(), comparisons.clone());
+                        tasks.spawn(async move {
+                            let _turn = comparisons.acquire().await;
+                            shared.check(entry, units).await
+                        });
+                    }
                     Control::Progress { written, received } => {
                         shared.meter.bytes_received.store(received, Ordering::Relaxed);
                         shared.meter.bytes_written.store(written, Ordering::Relaxed);
@@ -151,8 +178,10 @@ impl Begun {
                     Control::SetRate(settings) => {
                         (self.steer)(settings);
                     }
-                    Control::Result(result) => {
+                    Control::Result(mut result) => {
                         shared.outbox.send(Control::Bye).await;
+                        result.completed = result.completed.saturating_sub(differing);
+                        result.failed += differing;
                         return Ok(result);
                     }
                     Control::WantEnd | Control::Alive | Control::Unknown => {}
@@ -164,6 +193,9 @@ impl Begun {
                     for spans in loss.spans.chunks(MAX_ENTRIES) {
                         shared.outbox.send(Control::Lost { connection, spans: spans.to_vec() }).await;
                     }
+                }
+                Some((slot, trouble)) = self.troubled.recv() => {
+                    tasks.spawn(shared.clone().troubled(slot, trouble));
                 }
                 Some(task) = tasks.join_next() => match task {
                     Ok(result) => result?,
@@ -182,7 +214,8 @@ impl Begun {
 }
 
 impl Shared {
-    fn book(&self) -> MutexGuard<'_, Book> {
+    /// The open entries.
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,7 +232,7 @@ impl Shared {
                     let Some(next) = scanner.next() else { return (scanner, found, true) };
                     this.meter.worked();
                     bytes += match &next {
-                        Scanned::Entry(entry, _) => entry.path.as_str().len(),
+                        Scanned::Entry(entry, ..) => entry.path.as_str().len(),
                         Scanned::Failed(f) => 600 + f.path.as_ref().map_or(0, String::len),
                     };
                     found.push(next);
@@ -213,6 +246,7 @@ impl Shared {
             self.announce(found, &reports).await?;
         }
         self.meter.scan_complete.store(true, Ordering::Relaxed);
+        let _order = self.announcing.lock().await;
         let (count, bytes) = {
             let book = self.book();
             (book.count, book.bytes)
@@ -238,25 +272,14 @@ impl Shared {
     async fn announce(&self, found: Vec<Scanned>, reports: &Reports) -> Result<(), Failure> {
         let mut entries: Vec<Entry> = Vec::with_capacity(found.len());
         let mut failed: Vec<FileResult> = Vec::new();
+        let order = self.announcing.lock().await;
         {
             let mut book = self.book();
             for found in found {
                 match found {
                     Scanned::Failed(result) => failed.push(result),
-                    Scanned::Entry(entry, source) => {
-                        let announced = book.announce(|number, offset| Slot {
-                            number,
-                            offset,
-                            kind: entry.kind,
-                            size: entry.size,
-                            mtime_ns: entry.mtime_ns,
-                            path: entry.path.clone(),
-                            source,
-                            dead: false.into(),
-                        });
-                        if announced.is_none() || book.count > MAX_MANIFEST {
-                            return Err(Failure::new(ErrorCode::TooManyFiles, "more than one session can carry"));
-                        }
+                    Scanned::Entry(entry, source, seen) => {
+                        enter(&mut book, &entry, source, seen, 0)?;
                         if entry.kind == EntryKind::File {
                             add(&self.meter.files_expected, 1);
                             add(&self.meter.bytes_expected, entry.size);
@@ -269,6 +292,7 @@ impl Shared {
         if !entries.is_empty() {
             self.outbox.send(Control::Entries { entries }).await;
         }
+        drop(order);
         for result in &failed {
             add(&self.meter.files_expected, 1);
             add(&self.meter.files_failed, 1);
@@ -298,6 +322,7 @@ impl Shared {
                 continue;
             };
             self.meter.at(slot.path.as_str());
+            let only = (parts.len() == 1).then(|| slot.clone());
             let this = self.clone();
             let (runs, failures) = tokio::task::spawn_blocking(move || this.reader.segment(parts))
                 .await
@@ -305,6 +330,10 @@ impl Shared {
             self.meter.worked();
             for run in runs {
                 let bytes = run.content.len() as u64;
+                // What was read while others waited for the line may belong to a file that was given up since.
+                if only.as_ref().is_some_and(|slot| slot.dead.load(Ordering::Relaxed)) {
+                    continue;
+                }
                 let turn = self.lines.turn().await;
                 let is_first = turn.is_first();
                 match self.send(turn, run).await {
@@ -315,8 +344,8 @@ impl Shared {
                 }
                 self.meter.worked();
             }
-            for (slot, failure) in failures {
-                self.unreadable(&slot, failure).await;
+            for trouble in failures {
+                let _ = self.troubles.send(trouble);
             }
         }
     }
@@ -353,50 +382,30 @@ impl Shared {
             lost.extend([(from, a), (b, to)].into_iter().filter(|(from, to)| from < to));
         }
     }
+}
 
-    async fn unreadable(&self, slot: &Slot, failure: Failure) {
-        if !slot.dead.swap(true, Ordering::Relaxed) {
-            tracing::info!(path = %slot.path, %failure, "source unreadable");
-            self.outbox.send(Control::Unreadable { entry: slot.number, failure: tame(failure) }).await;
-        }
+/// Enters an entry into the book, under the next number.
+pub(crate) fn enter(
+    book: &mut Book,
+    entry: &Entry,
+    source: Source,
+    seen: Metadata,
+    changes: u8,
+) -> Result<(), Failure> {
+    let announced = book.announce(|number, offset| Slot {
+        number,
+        offset,
+        kind: entry.kind,
+        size: entry.size,
+        seen,
+        changes,
+        path: entry.path.clone(),
+        source,
+        dead: false.into(),
+        values: Mutex::default(),
+    });
+    if announced.is_none() || book.count > MAX_MANIFEST {
+        return Err(Failure::new(ErrorCode::TooManyFiles, "more than one session can carry"));
     }
-
-    async fn compare(self: Arc<Self>, number: u64, theirs: String) -> Result<(), Failure> {
-        let Some(slot) = self.book().get(number) else { return Err(protocol("a comparison of no open entry")) };
-        self.meter.at(slot.path.as_str());
-        let (this, entry) = (self.clone(), slot.clone());
-        let ours = tokio::task::spawn_blocking(move || this.reader.hash(&entry, &this.meter))
-            .await
-            .map_err(|_| Failure::new(ErrorCode::Internal, "reading broke"))?;
-        match ours {
-            Ok(ours) => {
-                let same = crate::hash::hex(&ours).eq_ignore_ascii_case(&theirs);
-                self.outbox.send(Control::Compared { entries: vec![(number, same)] }).await;
-            }
-            Err(failure) => self.unreadable(&slot, failure).await,
-        }
-        Ok(())
-    }
-
-    async fn ended(&self, files: Vec<FileResult>, reports: &Reports) -> Result<(), Failure> {
-        for result in files {
-            let slot = result.entry.and_then(|number| self.book().end(number));
-            let Some(slot) = slot else { return Err(protocol("the end of an entry that is not open")) };
-            let failure = result.failure.map(tame);
-            crate::report::count(&self.meter, slot.kind, result.outcome);
-            if slot.kind == EntryKind::File || result.outcome == FileOutcome::Failed {
-                reports
-                    .file(FileReport {
-                        path: slot.path.as_str().to_owned(),
-                        size: slot.size,
-                        outcome: result.outcome,
-                        error: failure,
-                        blake3: result.blake3.filter(|h| h.len() == 64),
-                    })
-                    .await;
-            }
-        }
-        self.room.notify_waiters();
-        Ok(())
-    }
+    Ok(())
 }

@@ -252,6 +252,7 @@ impl Role<'_> {
                     policies: Policies {
                         resume: request.resume,
                         overwrite: request.overwrite,
+                        save_before_overwrite: request.save_before_overwrite,
                         preserve_times: request.preserve_times,
                         fsync: self.shared.options.fsync,
                     },

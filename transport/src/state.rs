@@ -3,11 +3,13 @@
 use crate::hash::{UnitTree, Value, unit_count, unit_len};
 use crate::partial::Partial;
 use crate::ranges::RangeSet;
+use crate::root::Metadata;
 use godwit_protocol::RelPath;
 use godwit_protocol::wire::{MAX_SEGMENT_UNITS, SegmentHead, UNIT};
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 /// How often a unit that arrives damaged is asked for again.
 const MAX_REPEATS: u8 = 3;
@@ -24,6 +26,12 @@ pub(crate) struct FileState {
     pub(crate) mtime_ns: i64,
     /// Target.
     pub(crate) path: RelPath,
+    /// It takes the place of these entries, whose source changed while it was sent.
+    pub(crate) instead_of: Vec<u64>,
+    /// It takes the place of some entry.
+    pub(crate) again: bool,
+    /// Held for reading by whoever writes to its partial file.
+    writers: RwLock<()>,
     work: Mutex<Work>,
 }
 
@@ -38,8 +46,33 @@ pub(crate) struct Work {
     pub(crate) partial: Option<Arc<Partial>>,
     /// Bytes found from an earlier attempt.
     pub(crate) resumed: u64,
+    /// Bytes of it that were counted as written.
+    pub(crate) written: u64,
+    /// The sender is asked about these.
+    pub(crate) doubt: Option<Doubt>,
+    /// What was at the target when it was decided to replace it; absent: nothing.
+    pub(crate) before: Option<Metadata>,
     /// All units are there, or the entry has ended otherwise: nothing else may end it.
     closed: bool,
+}
+
+/// Units that may be the sender's, who is asked.
+pub(crate) enum Doubt {
+    /// A few, and all that the journal tells of.
+    Samples(Vec<(u64, Value)>, RangeSet),
+    /// All that the journal told of.
+    All(Vec<(u64, Value)>),
+    /// What the file at the target has.
+    Base(File, Vec<(u64, Value)>),
+}
+
+impl Doubt {
+    /// What is asked about, ascending.
+    pub(crate) fn units(&self) -> &[(u64, Value)] {
+        match self {
+            Self::Samples(units, _) | Self::All(units) | Self::Base(_, units) => units,
+        }
+    }
 }
 
 /// What a unit that arrived is.
@@ -62,14 +95,32 @@ impl FileState {
             done: 0,
             partial: None,
             resumed: 0,
+            written: 0,
+            doubt: None,
+            before: None,
             closed: false,
         };
-        Self { number, offset, size, mtime_ns, path, work: Mutex::new(work) }
+        Self { number, offset, size, mtime_ns, path, instead_of: Vec::new(), again: false, writers: RwLock::default(), work: Mutex::new(work) }
+    }
+
+    /// The same, in the place of entries whose source changed.
+    pub(crate) fn again(self, instead_of: Vec<u64>) -> Self {
+        Self { again: true, instead_of, ..self }
     }
 
     /// The changing part.
     pub(crate) fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever is going to write to the partial file holds this from before he looks whether the entry is closed.
+    pub(crate) fn busy(&self) -> RwLockReadGuard<'_, ()> {
+        self.writers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody writes any more. The entry is closed already.
+    pub(crate) fn idle(&self) {
+        drop(self.writers.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Number of units.
@@ -121,6 +172,14 @@ impl Work {
         }
         self.closed = true;
         self.tree.root()
+    }
+
+    /// A partial file was found; false if the entry has ended meanwhile.
+    pub(crate) fn attach(&mut self, partial: &Arc<Partial>) -> bool {
+        if !self.closed {
+            self.partial = Some(partial.clone());
+        }
+        !self.closed
     }
 
     /// Ends the entry; false if it has ended already or is complete.

@@ -88,6 +88,121 @@ async fn a_unit_with_a_wrong_value_is_asked_again_and_then_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_unit_or_value_is_repaired_by_sending_it_again_and_others_are_not_held_up() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let (big, small) = (content(1, UNIT as usize + 5), content(2, 700));
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "big", "k": "f", "s": big.len()}, {"p": "small", "k": "f", "s": 700}, {"p": "bad", "k": "f", "s": 9}]))
+        .await;
+    let bytes = big.len() as u64 + 709;
+    raw.frame(&json!({"t": "entries-end", "count": 3, "bytes": bytes, "failed": []})).await;
+    let mut wanted = 0;
+    while wanted < bytes {
+        let Control::Want { spans } = raw.expect(|c| matches!(c, Control::Want { .. })).await else { unreachable!() };
+        wanted += spans.iter().map(|(start, end)| end - start).sum::<u64>();
+    }
+    let value = |unit: u64, data: &[u8]| godwit_transport::hash::unit_value(big.len() as u64, unit, data);
+    let flipped = |data: &[u8]| {
+        let mut data = data.to_vec();
+        data[3] ^= 1;
+        data
+    };
+    let first = &big[..UNIT as usize];
+    // Damaged in memory before it was sent; a wrong value; the right one. In each file, and one file never right.
+    let (head, tail) = (SegmentHead { offset: 0, length: UNIT }, SegmentHead { offset: UNIT, length: 5 });
+    raw.segment(tail, &big[UNIT as usize..], &value(1, &big[UNIT as usize..])).await;
+    let (little, never) =
+        (SegmentHead { offset: UNIT + 5, length: 700 }, SegmentHead { offset: UNIT + 705, length: 9 });
+    let plain = *blake3::hash(&small).as_bytes();
+    let mut results = Vec::new();
+    raw.segment(head, &flipped(first), &value(0, first)).await;
+    raw.segment(little, &small, &flipped(&plain)).await;
+    raw.segment(never, b"all wrong", &[0; 32]).await;
+    let (mut heads, mut littles) = (0, 0);
+    while results.len() < 3 {
+        match raw.expect(|c| matches!(c, Control::Want { .. } | Control::Files { .. })).await {
+            Control::Files { files } => results.extend(files),
+            // Each names what came damaged.
+            Control::Want { spans } => {
+                for span in spans {
+                    match span {
+                        (0, end) if end == UNIT => {
+                            heads += 1;
+                            let value = if heads == 1 { value(1, first) } else { value(0, first) };
+                            raw.segment(head, first, &value).await;
+                        }
+                        (start, _) if start == UNIT + 5 => {
+                            littles += 1;
+                            raw.segment(little, &small, &plain).await;
+                        }
+                        (start, _) if start == UNIT + 705 => raw.segment(never, b"all wrong", &[0; 32]).await,
+                        _ => panic!("{span:?}"),
+                    }
+                }
+            }
+            _ => unreachable!(),
+        }
+    }
+    assert_eq!((heads, littles), (2, 1));
+    results.sort_by_key(|r| r.entry);
+    let codes: Vec<_> = results.iter().map(|r| r.failure.as_ref().map(|f| f.code)).collect();
+    assert_eq!(codes, [None, None, Some(ErrorCode::DiskRead)]);
+    assert_eq!(std::fs::read(temp.path().join("big")).unwrap(), big);
+    assert_eq!(std::fs::read(temp.path().join("small")).unwrap(), small);
+    assert_eq!(snapshot(temp.path()).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_replace_others_keep_to_the_rules_or_end_the_session() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let again = |replaces: u64, path: &str, kind: &str| json!({"t": "again", "replaces": replaces, "entry": {"p": path, "k": kind, "s": 5}});
+    for (name, frames) in [
+        ("nothing came", vec![again(0, "a", "f")]),
+        ("another name", vec![json!({"t": "entries", "entries": [{"p": "a", "k": "f", "s": 9}]}), again(0, "b", "f")]),
+        ("a folder", vec![json!({"t": "entries", "entries": [{"p": "a", "k": "f", "s": 9}]}), again(0, "a", "d")]),
+        (
+            "twice",
+            vec![
+                json!({"t": "entries", "entries": [{"p": "a", "k": "f", "s": 9}]}),
+                again(0, "a", "f"),
+                again(0, "b", "f"),
+            ],
+        ),
+        (
+            "a check nobody asked for",
+            vec![
+                json!({"t": "entries", "entries": [{"p": "a", "k": "f", "s": 9}]}),
+                json!({"t": "checked", "entry": 0, "same": [0]}),
+            ],
+        ),
+        ("a check of nothing", vec![json!({"t": "checked", "entry": 7, "same": []})]),
+    ] {
+        let mut raw = Raw::uploading(&server).await;
+        for frame in frames {
+            raw.frame(&frame).await;
+        }
+        assert_eq!(raw.error().await, ErrorCode::Protocol, "{name}");
+    }
+    // By the rules: what came of the old one is worthless, late content of it does no harm, the new one counts.
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "f", "k": "f", "s": 9}])).await;
+    raw.expect(|c| matches!(c, Control::Want { .. })).await;
+    raw.frame(&json!({"t": "entries-end", "count": 1, "bytes": 9, "failed": []})).await;
+    raw.frame(&again(0, "f", "f")).await;
+    let Control::Want { spans } = raw.expect(|c| matches!(c, Control::Want { .. })).await else { unreachable!() };
+    assert_eq!(spans, [(9, 14)]);
+    raw.segment(SegmentHead { offset: 0, length: 9 }, b"old words", blake3::hash(b"old words").as_bytes()).await;
+    raw.segment(SegmentHead { offset: 9, length: 5 }, b"newer", blake3::hash(b"newer").as_bytes()).await;
+    let Control::Files { files } = raw.expect(|c| matches!(c, Control::Files { .. })).await else { unreachable!() };
+    assert_eq!((files.len(), files[0].entry, files[0].outcome), (1, Some(1), FileOutcome::Completed));
+    raw.expect(|c| matches!(c, Control::Result(_))).await;
+    assert_eq!(std::fs::read(temp.path().join("f")).unwrap(), b"newer");
+    assert_eq!(snapshot(temp.path()).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn frames_out_of_turn_too_long_or_senseless_end_the_session() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path());

@@ -118,6 +118,7 @@ impl Core {
             options: TransferOptions {
                 resume: spec.resume,
                 overwrite: spec.overwrite,
+                save_before_overwrite: spec.save_before_overwrite,
                 preserve_times: spec.preserve_times,
                 partial_suffix: settings.files.partial_suffix.clone(),
                 checkpoint_suffix: settings.files.checkpoint_suffix.clone(),

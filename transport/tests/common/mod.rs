@@ -1,6 +1,8 @@
 //! A server, clients, trees of files and a bad line, all in this process.
 #![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
+pub mod ends;
+
 use async_trait::async_trait;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::wire::SessionRequest;
