@@ -415,8 +415,6 @@ fn key(path: &RelPath, name: &str) -> String {
     }
 }
 
-}
-
 #[cfg(test)]
 #[path = "partial_tests.rs"]
 mod tests;

@@ -253,9 +253,9 @@ impl Scanner {
         let found = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?;
         let id = found.id;
         let names = list_handle(folder.as_fd()).map_err(|e| disk(&e, false, &path))?;
-        let entry = target.clone().map(|target| {
-            Scanned::Entry(folder_entry(target, found.mtime_ns), Source::Beneath(path.clone()), found)
-        });
+        let entry = target
+            .clone()
+            .map(|target| Scanned::Entry(folder_entry(target, found.mtime_ns), Source::Beneath(path.clone()), found));
         self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(Arc::new(folder), path), target, id });
         Ok(entry)
     }

@@ -14,8 +14,7 @@ use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
     Control, Entry, EntryKind, FileResult, MAX_CHECKED, MAX_ENTRIES, MAX_MANIFEST, MAX_OPEN_ENTRIES, MAX_OPEN_PATHS,
-    SegmentHead,
-    SessionResult,
+    SegmentHead, SessionResult,
 };
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use quinn::Connection;

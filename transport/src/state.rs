@@ -100,7 +100,17 @@ impl FileState {
             before: None,
             closed: false,
         };
-        Self { number, offset, size, mtime_ns, path, instead_of: Vec::new(), again: false, writers: RwLock::default(), work: Mutex::new(work) }
+        Self {
+            number,
+            offset,
+            size,
+            mtime_ns,
+            path,
+            instead_of: Vec::new(),
+            again: false,
+            writers: RwLock::default(),
+            work: Mutex::new(work),
+        }
     }
 
     /// The same, in the place of entries whose source changed.

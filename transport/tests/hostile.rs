@@ -182,6 +182,9 @@ async fn entries_that_replace_others_keep_to_the_rules_or_end_the_session() {
         let mut raw = Raw::uploading(&server).await;
         for frame in frames {
             raw.frame(&frame).await;
+            if frame["t"] == "entries" {
+                raw.expect(|c| matches!(c, Control::Want { .. })).await;
+            }
         }
         assert_eq!(raw.error().await, ErrorCode::Protocol, "{name}");
     }
