@@ -95,7 +95,6 @@ impl Bound {
             drain_timeout: settings.drain,
             fsync: settings.fsync,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..ServerOptions::default()
         };
         let acceptor = tls_acceptor(&identity)?;
         let (data, answer) = bind_pair(&settings, &identity, &authority, &options).await?;

@@ -123,7 +123,6 @@ impl Core {
                 partial_suffix: settings.files.partial_suffix.clone(),
                 checkpoint_suffix: settings.files.checkpoint_suffix.clone(),
                 fsync: settings.files.fsync,
-                ..TransferOptions::default()
             },
             rate: order.rate,
             sessions: sessions(settings, order.rate.target),

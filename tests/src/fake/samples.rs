@@ -25,6 +25,7 @@ pub const KINDS: &[Kind] = &[
     "files",
     "progress",
     "alive",
+    "ping",
     "join",
     "joined",
     "lost",
@@ -101,6 +102,7 @@ mod tests {
             Control::Files { .. } => "files",
             Control::Progress { .. } => "progress",
             Control::Alive => "alive",
+            Control::Ping => "ping",
             Control::Join { .. } => "join",
             Control::Joined { .. } => "joined",
             Control::Lost { .. } => "lost",
@@ -118,6 +120,6 @@ mod tests {
             let frame: Control = serde_json::from_value(sample(tag)).unwrap();
             assert_eq!(kind(&frame), *tag);
         }
-        assert_eq!(KINDS.len(), 26, "a kind named in the match above is missing in the list");
+        assert_eq!(KINDS.len(), 27, "a kind named in the match above is missing in the list");
     }
 }
