@@ -94,7 +94,7 @@ fn secrets_are_in_no_file_and_no_process_of_the_agent() {
 #[test]
 fn killed_it_loses_nothing_and_the_next_one_goes_on() {
     let place = Place::new();
-    let agent = place.agent();
+    let mut agent = place.agent();
     let mut client = Client::open(&place, "s");
     let uuids: Vec<String> = (0..5).map(|_| client.start("go on")).collect();
     for uuid in &uuids[..3] {
@@ -102,6 +102,8 @@ fn killed_it_loses_nothing_and_the_next_one_goes_on() {
     }
     let token = client.page("transfers/activity", json!({"iteration_token": 0})).1["iteration_token"].clone();
     kill(agent.id());
+    // A dying process still accepts for a moment.
+    agent.wait();
     until("the workers see the end of their input", || {
         (place.lines("commands").iter().filter(|l| *l == "end of input").count() == 3).then_some(())
     });

@@ -231,7 +231,8 @@ impl Client {
         let consent = json!({"decision": "allow", "remember": true});
         let mut client = Self { stream, next: 1, prompts: vec![], consent, choice: vec![] };
         client.stream.write_all(&frame(&hello(Role::Extension, session))).unwrap();
-        assert!(matches!(read(&mut client.stream), Some(Message::Hello(h)) if h.role == Role::Agent));
+        let first = read(&mut client.stream);
+        assert!(matches!(&first, Some(Message::Hello(h)) if h.role == Role::Agent), "{first:?}");
         client
     }
 
