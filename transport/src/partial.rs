@@ -15,7 +15,7 @@ use crate::replace::Seat;
 use crate::root::{Kind, Metadata};
 use godwit_protocol::RelPath;
 use godwit_protocol::wire::UNIT;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, fadvise, flock, openat, unlinkat};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -253,12 +253,18 @@ impl Partial {
 
     /// Reads those units of `told` that the journal tells of and hands on those whose content still has its value. A
     /// unit may have several records; the first that fits counts. Units outside `told` may be written meanwhile.
+    ///
+    /// What is read is what the disk has: after a flush that failed, whoever noticed it, the kernel keeps showing pages
+    /// that it gave up, so those of an earlier attempt are let go first.
     pub(crate) fn verified(
         &self,
         size: u64,
         told: &RangeSet,
         mut each: impl FnMut(u64, Value) -> io::Result<()>,
     ) -> io::Result<RangeSet> {
+        // Pages that still wait for the disk cannot be let go.
+        self.file.sync_data()?;
+        fadvise(&self.file, 0, None, Advice::DontNeed)?;
         let mut sound = RangeSet::default();
         let mut buffer = Vec::new();
         self.each_record(|unit, value| {
@@ -341,6 +347,8 @@ impl Partial {
         let mut placed = self.placed();
         placed.doubtful = true;
         placed.journal_end = HEAD as u64;
+        // The file system's own notes about the file may be among what was given up: it shall make new ones.
+        let _ = self.file.set_len(0);
         if let Err(error) = self.journal.set_len(HEAD as u64) {
             tracing::warn!(%error, "a journal that is not to be believed stays; it is removed");
             let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
