@@ -23,8 +23,12 @@ pub(super) fn to_receiver(size: u32) -> Vec<Row> {
             Expect::Lives(vec![end(), good()], "result"),
         )
         .within(60),
-        Row::new("streams that are reset", vec![Step::Streams(size / 50, beginning.clone(), End::Reset)], over())
-            .within(60),
+        Row::new(
+            "streams that are reset",
+            vec![Step::Streams(size / 50, beginning.clone(), End::Reset)],
+            Expect::Code(&[PROTOCOL]),
+        )
+        .within(60),
         Row::new("streams that say nothing more", vec![Step::Streams(1_000, beginning, End::Open)], Expect::Leave),
         Row::new("streams without a head", vec![Step::Streams(1_000, vec![0; 3], End::Open)], Expect::Leave),
         Row::new("empty streams", vec![Step::Streams(size / 50, Vec::new(), End::Finish)], Expect::Code(&[PROTOCOL]))

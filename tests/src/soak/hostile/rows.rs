@@ -53,21 +53,23 @@ fn expect(state: State, kind: Kind) -> Expect {
         (State::Hello, "join") => Expect::Code(&[PROTOCOL, 19, 34]),
         (State::Known, "request") => lives(vec![], "accepted"),
         (State::Login, "hello") => lives(vec![frame(sample("accepted")), Step::Expect("entries-end"), result()], "bye"),
-        (State::Login, "alive" | "telepathy") => {
+        (State::Login, "alive" | "ping" | "telepathy") => {
             lives(vec![frame(sample("hello")), frame(sample("accepted")), Step::Expect("entries-end"), result()], "bye")
         }
         (State::Receiving, "entries") => lives(vec![end(1)], "result"),
         (State::Receiving, "entries-end") => lives(vec![], "result"),
-        (State::Receiving, "failed" | "lost" | "set-rate" | "alive" | "telepathy" | "bye") => {
+        (State::Receiving, "failed" | "lost" | "set-rate" | "alive" | "ping" | "telepathy" | "bye") => {
             lives(vec![end(0)], "result")
         }
         (State::Sending, "result") => lives(vec![], "bye"),
         (
             State::Sending,
-            "want" | "want-end" | "files" | "progress" | "compare" | "set-rate" | "alive" | "telepathy",
+            "want" | "want-end" | "files" | "progress" | "compare" | "set-rate" | "alive" | "ping" | "telepathy",
         ) => lives(vec![result()], "bye"),
         // Allowed where units can be checked; refused where not.
         (State::Sending, "check") => Expect::Over,
+        // Answers nobody and says nothing of work: whoever sends only this runs into the time for the login.
+        (_, "ping") => Expect::Leave,
         _ => NOT_ALLOWED,
     }
 }
