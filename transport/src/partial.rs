@@ -348,7 +348,9 @@ impl Partial {
         placed.doubtful = true;
         placed.journal_end = HEAD as u64;
         // The file system's own notes about the file may be among what was given up: it shall make new ones.
-        let _ = self.file.set_len(0);
+        if let Err(error) = self.file.set_len(0) {
+            tracing::warn!(%error, "a partial file that is not to be believed cannot be emptied; its content comes again");
+        }
         if let Err(error) = self.journal.set_len(HEAD as u64) {
             tracing::warn!(%error, "a journal that is not to be believed stays; it is removed");
             let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());

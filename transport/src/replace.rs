@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, RenameFlags, linkat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::{SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
 
 /// Files of one name that can be saved in the same second.
 const SAVED_A_SECOND: u32 = 1_000;
@@ -64,7 +64,7 @@ impl Seat<'_> {
 
     /// Gives what is there a second name before it loses the first, so that a kill leaves the old file or both.
     fn save(&self, before: &Metadata) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let now = OffsetDateTime::now_utc();
         for index in 0..SAVED_A_SECOND {
             let saved = saved_name(self.name, now, index);
             match linkat(self.folder, self.name, self.folder, saved.as_str(), AtFlags::empty()) {
@@ -108,13 +108,13 @@ fn taken() -> io::Error {
 }
 
 /// `stem.yyyy.mm.dd.hh.mm.ss.index.ext`, in UTC.
-fn saved_name(name: &str, seconds: u64, index: u32) -> String {
+fn saved_name(name: &str, at: OffsetDateTime, index: u32) -> String {
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name, String::new()),
     };
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+    let (hour, minute, second) = at.to_hms();
     let mut tail = format!(".{year:04}.{month:02}.{day:02}.{hour:02}.{minute:02}.{second:02}.{index}{extension}");
     if tail.len() >= MAX_COMPONENT {
         // An extension of hundreds of bytes is none.
@@ -125,20 +125,6 @@ fn saved_name(name: &str, seconds: u64, index: u32) -> String {
         keep -= 1;
     }
     format!("{}{tail}", stem.get(..keep).unwrap_or_default())
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years are taken to begin in March,
-/// so that the leap day is the last of its year.
-fn date(day: u64) -> (u64, u64, u64) {
-    const CYCLE: u64 = 146_097; // days of 400 years
-    let day = day + 719_468; // from 0000-03-01
-    let (cycle, day) = (day / CYCLE, day % CYCLE);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let first = (153 * month + 2) / 5;
-    let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (cycle * 400 + year + turn, month, day - first + 1)
 }
 
 #[cfg(test)]
@@ -263,7 +249,7 @@ mod tests {
 
     #[test]
     fn saved_names_are_as_the_predecessors() {
-        let at = 1_709_210_096; // 2024-02-29 12:34:56
+        let at = OffsetDateTime::from_unix_timestamp(1_709_210_096).unwrap(); // 2024-02-29 12:34:56
         for (name, saved) in [
             ("a.txt", "a.2024.02.29.12.34.56.0.txt"),
             ("a.tar.gz", "a.tar.2024.02.29.12.34.56.0.gz"),
@@ -277,13 +263,14 @@ mod tests {
             assert!(saved.len() <= 255 && saved.contains(".2024.02.29.12.34.56.999"), "{saved}");
         }
         for (day, expected) in [
-            (0, (1970, 1, 1)),
-            (59, (1970, 3, 1)),
-            (11_016, (2000, 2, 29)),
-            (47_540, (2100, 2, 28)),
-            (47_541, (2100, 3, 1)),
+            (0, "1970.01.01"),
+            (59, "1970.03.01"),
+            (11_016, "2000.02.29"),
+            (47_540, "2100.02.28"),
+            (47_541, "2100.03.01"),
         ] {
-            assert_eq!(date(day), expected);
+            let at = OffsetDateTime::from_unix_timestamp(day * 86_400).unwrap();
+            assert_eq!(saved_name("f", at, 0), format!("f.{expected}.00.00.00.0"));
         }
     }
 }
