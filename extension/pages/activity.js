@@ -192,6 +192,7 @@ function wire() {
     show();
     grid.focus();
   });
+  byId("confirm").addEventListener("close", questionClosed);
   byId("clear-done").addEventListener("click", async () => {
     for (const view of [...model.views.values()]) if (view.status === "completed") await perform("remove", view.uuid);
   });
@@ -223,13 +224,25 @@ async function bulk(name) {
   for (const { uuid } of chosen) await perform(name, uuid);
 }
 
-/** @param {number} count @returns {Promise<boolean>} */
+/** @type {((yes: boolean) => void) | null} */
+let answer = null;
+
+/** Asks one question at a time: a new one answers an open one with no. @param {number} count @returns {Promise<boolean>} */
 function confirmed(count) {
   const dialog = /** @type {HTMLDialogElement} */ (byId("confirm"));
+  answer?.(false);
   byId("confirm-text").textContent = t("confirmRemove", format.number(count, language));
   dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  if (!dialog.open) dialog.showModal();
+  return new Promise((resolve) => (answer = resolve));
+}
+
+/** Browsers tell of a closed question some time after it closed, when the next may be open already. */
+function questionClosed() {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("confirm"));
+  if (dialog.open) return;
+  answer?.(dialog.returnValue === "yes");
+  answer = null;
 }
 
 /** @param {number} x @param {number} y */

@@ -108,6 +108,13 @@ inEachBrowser("activity", (name) => {
     assert.deepEqual(await shown(), [slow]);
     await activity.press("Delete");
     await until("the question is asked again", () => activity.shows("#confirm"));
+    // Cancelled and asked again so fast that the browser has not yet told the page of the cancelling.
+    await activity.evaluate(() => {
+      /** @type {HTMLDialogElement} */ (document.querySelector("#confirm")).close("no");
+      document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Delete", bubbles: true, cancelable: true }));
+    });
+    assert.ok(await activity.shows("#confirm"), "the question is asked a third time");
+    assert.deepEqual(await shown(), [slow]);
     await activity.click("#confirm [value=yes]");
     await until("it has left the list", async () => (await shown()).length === 0 && (await activity.shows("#empty")));
   });
