@@ -109,9 +109,12 @@ inEachBrowser("activity", (name) => {
     await activity.press("Delete");
     await until("the question is asked again", () => activity.shows("#confirm"));
     // Cancelled and asked again so fast that the browser has not yet told the page of the cancelling.
-    await activity.evaluate(() => {
-      /** @type {HTMLDialogElement} */ (document.querySelector("#confirm")).close("no");
+    await activity.evaluate(async () => {
+      const question = /** @type {HTMLDialogElement} */ (document.querySelector("#confirm"));
+      const told = new Promise((resolve) => question.addEventListener("close", resolve, { once: true }));
+      question.close("no");
       document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Delete", bubbles: true, cancelable: true }));
+      await told;
     });
     assert.ok(await activity.shows("#confirm"), "the question is asked a third time");
     assert.deepEqual(await shown(), [slow]);
