@@ -167,6 +167,10 @@ interface Prompt {
   filters?: FileFilter[];
   server?: string;
   fingerprint?: string;
+  user?: string;
+  wrong?: boolean;
+  can_save?: boolean;
+  saved?: boolean;
 }
 
 interface FileFilter {

@@ -90,6 +90,12 @@ pub fn is_dialog(question: &Question) -> bool {
     matches!(question, Question::OpenFiles(_) | Question::OpenFolders(_) | Question::SaveFile(_))
 }
 
+/// True for questions that are answered by allowing or denying.
+#[must_use]
+pub fn is_yes_or_no(question: &Question) -> bool {
+    matches!(question, Question::Consent { .. } | Question::ServerCertificate { .. })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -19,6 +19,10 @@ pub mod kinds {
     pub const KNOWN_SERVERS: &str = "ui.known-servers";
     /// Params [`super::ForgetServer`]: its certificate is asked about again.
     pub const FORGET_SERVER: &str = "ui.forget-server";
+    /// No params; result [`super::Passwords`].
+    pub const PASSWORDS: &str = "ui.passwords";
+    /// Params [`super::ForgetPassword`]. Transfers under way go on; the next attempt to log in asks.
+    pub const FORGET_PASSWORD: &str = "ui.forget-password";
 }
 
 /// Topics of events.
@@ -105,4 +109,45 @@ pub struct KnownServer {
 pub struct ForgetServer {
     /// As listed.
     pub server: String,
+}
+
+/// Result of `ui.passwords`: everything but the secrets themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passwords {
+    /// By server, then user.
+    pub passwords: Vec<SavedPassword>,
+    /// Who keeps the key that they are sealed with.
+    #[serde(default)]
+    pub key: KeyPlace,
+}
+
+/// A password that the user saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPassword {
+    /// Names it in [`ForgetPassword`].
+    pub id: String,
+    /// `host:port`.
+    pub server: String,
+    /// The login.
+    pub user: String,
+    /// Milliseconds since the Unix epoch when it was saved or last changed.
+    pub saved_at: u64,
+}
+
+/// Where the key of stored secrets is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// In a file that only this user may read: whoever reads the user's files can open the passwords.
+    #[default]
+    File,
+    /// In the desktop's key ring (Secret Service).
+    Desktop,
+}
+
+/// Params of `ui.forget-password`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetPassword {
+    /// As listed.
+    pub id: String,
 }

@@ -3,7 +3,7 @@
 //! None of these may carry an origin; the agent refuses them with `forbidden` if they do, and the background never
 //! forwards a message from a content script as one of them.
 
-use crate::{ErrorCode, Origin};
+use crate::{ErrorCode, Origin, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -187,6 +187,20 @@ pub enum Question {
         /// `SHA256:…` of the certificate.
         fingerprint: String,
     },
+    /// The server wants a login that nobody has given, or refused the one it was given. Answered by [`Decision::Credentials`].
+    Credentials {
+        /// Host and port.
+        server: String,
+        /// The login so far; may be empty.
+        user: String,
+        /// The server refused what was tried last.
+        wrong: bool,
+        /// The user may have the password saved.
+        can_save: bool,
+        /// One is saved that this site has not used yet: an empty password in the answer means that one.
+        #[serde(default)]
+        saved: bool,
+    },
 }
 
 /// What a file dialog was asked to show.
@@ -251,7 +265,16 @@ pub enum Decision {
         /// Absolute paths; one for `SaveFile`.
         paths: Vec<String>,
     },
-    /// File dialogs: nothing chosen. Consent: no, this time.
+    /// Credentials: try these.
+    Credentials {
+        /// The login.
+        user: String,
+        /// Its password; see [`Question::Credentials`] for an empty one.
+        password: Secret,
+        /// Save it once the server has accepted it.
+        save: bool,
+    },
+    /// File dialogs: nothing chosen. Consent: no, this time. Credentials: the transfer has failed.
     Cancel,
 }
 

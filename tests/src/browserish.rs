@@ -24,6 +24,8 @@ pub struct User {
     pub consent: Option<Decision>,
     /// Answer to an unknown certificate.
     pub certificate: Option<Decision>,
+    /// Answers to the question for a login, first question first; without one it is cancelled.
+    pub logins: VecDeque<Decision>,
     /// What to choose in the next file dialogs, first dialog first; without one the dialog is cancelled.
     pub picks: VecDeque<Vec<PathBuf>>,
 }
@@ -33,6 +35,7 @@ impl Default for User {
         Self {
             consent: Some(Decision::Allow { remember: true }),
             certificate: Some(Decision::Allow { remember: true }),
+            logins: VecDeque::new(),
             picks: VecDeque::new(),
         }
     }
@@ -291,6 +294,7 @@ impl Shared {
             match &prompt.question {
                 Question::Consent { .. } => user.consent.clone(),
                 Question::ServerCertificate { .. } => user.certificate.clone(),
+                Question::Credentials { .. } => Some(user.logins.pop_front().unwrap_or(Decision::Cancel)),
                 Question::OpenFiles(_) | Question::OpenFolders(_) | Question::SaveFile(_) => {
                     Some(match user.picks.pop_front() {
                         Some(paths) => {

@@ -3,7 +3,7 @@
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Ticket};
 use crate::limits::MAX_PROMPTS_PER_SITE;
-use crate::prompts::{Asked, Purpose, is_dialog};
+use crate::prompts::{Asked, Purpose, is_dialog, is_yes_or_no};
 use crate::time::Now;
 use godwit_protocol::envelope::codes;
 use godwit_protocol::page::{Endpoint, PageAnswer};
@@ -66,7 +66,8 @@ impl Core {
         };
         let fits = match &answer.decision {
             Decision::Cancel => true,
-            Decision::Deny { .. } | Decision::Allow { .. } => !is_dialog(&open.prompt.question),
+            Decision::Deny { .. } | Decision::Allow { .. } => is_yes_or_no(&open.prompt.question),
+            Decision::Credentials { .. } => matches!(open.prompt.question, Question::Credentials { .. }),
             Decision::Chosen { .. } => is_dialog(&open.prompt.question),
         };
         if !fits {

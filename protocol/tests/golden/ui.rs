@@ -1,13 +1,14 @@
 //! Requests, answers and events of the extension's pages and the command line.
 
 use crate::{Case, case};
-use godwit_protocol::ErrorCode;
+use godwit_protocol::prefs::{ForgetPassword, KeyPlace, Passwords, SavedPassword};
 use godwit_protocol::spec::Direction;
 use godwit_protocol::ui::{
     Badge, Decision, FileFilter, FolderEntry, FolderListing, FolderQuery, ForgetTrust, NewFolder, OpenPage,
     PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Status, TransferError, TransferRef,
     TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
 };
+use godwit_protocol::{ErrorCode, Secret};
 use serde_json::json;
 
 const UUID: &str = "6f1b2c3d-0000-4000-8000-000000000001";
@@ -62,6 +63,13 @@ fn questions() -> Vec<Question> {
         Question::OpenFolders(PickerOptions::default()),
         Question::SaveFile(options),
         Question::ServerCertificate { server: "server.example.com:33001".into(), fingerprint: "SHA256:abc=".into() },
+        Question::Credentials {
+            server: "server.example.com:33001".into(),
+            user: "ann".into(),
+            wrong: true,
+            can_save: true,
+            saved: false,
+        },
     ];
     // A new kind of question must be added above: this stops compiling until it is named here.
     for question in &all {
@@ -70,7 +78,8 @@ fn questions() -> Vec<Question> {
             | Question::OpenFiles(_)
             | Question::OpenFolders(_)
             | Question::SaveFile(_)
-            | Question::ServerCertificate { .. } => {}
+            | Question::ServerCertificate { .. }
+            | Question::Credentials { .. } => {}
         }
     }
     all
@@ -92,11 +101,16 @@ fn answers() -> Vec<PromptAnswer> {
         Decision::Allow { remember: true },
         Decision::Deny { remember: false },
         Decision::Chosen { paths: vec!["/home/me/a b.txt".into()] },
+        Decision::Credentials { user: "ann".into(), password: Secret::new("s3cret"), save: true },
         Decision::Cancel,
     ];
     let answer = |decision: Decision| {
         match decision {
-            Decision::Allow { .. } | Decision::Deny { .. } | Decision::Chosen { .. } | Decision::Cancel => {}
+            Decision::Allow { .. }
+            | Decision::Deny { .. }
+            | Decision::Chosen { .. }
+            | Decision::Credentials { .. }
+            | Decision::Cancel => {}
         }
         PromptAnswer { prompt_id: "p1".into(), decision }
     };
@@ -165,6 +179,24 @@ pub(crate) fn cases() -> Vec<Case> {
             },
         ),
         case("ui-forget-trust", "ui::ForgetTrust", ForgetTrust { pattern: "https://*.example.com".into(), stop: true }),
+        case(
+            "ui-passwords",
+            "prefs::Passwords",
+            Passwords {
+                passwords: vec![SavedPassword {
+                    id: "server.example.com:33001/ann".into(),
+                    server: "server.example.com:33001".into(),
+                    user: "ann".into(),
+                    saved_at: 1_750_000_000_000,
+                }],
+                key: KeyPlace::Desktop,
+            },
+        ),
+        case(
+            "ui-forget-password",
+            "prefs::ForgetPassword",
+            ForgetPassword { id: "server.example.com:33001/ann".into() },
+        ),
         case("ui-status", "ui::Status", status),
     ]
 }
