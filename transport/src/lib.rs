@@ -15,6 +15,7 @@ mod ciphers;
 pub mod client;
 mod connect;
 mod control;
+mod direct;
 mod disk;
 mod doubts;
 mod endpoint;

@@ -4,6 +4,7 @@
 //! that name, or a copy of ours, is never touched: then the next choice of names is taken.
 
 use crate::checkpoint::{each_record, fitting, new_journal, open_journal};
+use crate::direct::Direct;
 use crate::disk::{FILE_MODE, is_at, rename, set_mtime};
 use crate::flush::Flush;
 use crate::hash::{Value, unit_count, unit_len, unit_value};
@@ -37,6 +38,7 @@ pub(crate) struct Partial {
     folder: Arc<OwnedFd>,
     path: RelPath,
     file: File,
+    direct: Direct,
     journal: File,
     id: (u64, u64),
     /// File systems let one writer at a file at a time and have the others spin meanwhile; here they sleep.
@@ -193,6 +195,7 @@ impl Partial {
         let this = Arc::new(Self {
             folder: wish.folder.clone(),
             path: wish.path.clone(),
+            direct: Direct::of(&file, wish.size),
             file,
             journal,
             id,
@@ -308,9 +311,10 @@ impl Partial {
     /// Writes a verified unit and notes it in the journal.
     pub(crate) fn write_unit(&self, unit: u64, value: &Value, data: &[u8]) -> io::Result<()> {
         self.flush.check()?;
-        let turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.file.write_all_at(data, unit * UNIT)?;
-        drop(turn);
+        if !self.direct.write(data, unit * UNIT)? {
+            let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.file.write_all_at(data, unit * UNIT)?;
+        }
         self.note(unit, value)
     }
 
