@@ -52,6 +52,9 @@ pub struct RateLaw {
     last_peak: f64,
     next_mark: f64,
     starved_since: Option<f64>,
+    crowded_since: Option<f64>,
+    /// A queue of our own was seen: what the path carries is known.
+    found: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +92,8 @@ impl RateLaw {
             last_peak: 0.0,
             next_mark: 0.0,
             starved_since: None,
+            crowded_since: None,
+            found: false,
         }
     }
 
@@ -297,7 +302,7 @@ const START_PACKETS: f64 = 32.0;
 /// Where the search begins without a target: a rate that does little harm anywhere.
 const START_RATE: f64 = 10e6 / 8.0;
 /// Share of the target that the search begins with.
-const BOLD: f64 = 0.6;
+const BOLD: f64 = 0.75;
 const LEAST_PACKETS: f64 = 8.0;
 const OUTAGE: f64 = 0.5;
 const PATIENCE: f64 = 1.5;

@@ -31,11 +31,14 @@ impl RateLaw {
                     let toward_target = self.settings.target.is_some();
                     self.window += acked * if toward_target { 1.0 } else { start_growth(self.path.base()) };
                 }
-                if self.path.fresh_queue() > self.wanted(self.window / flight).max(START_QUEUE) {
+                if self.crowded(now) {
                     self.enter_steady(now);
                 }
             }
-            Phase::Steady => self.steady(queue, delivered, elapsed, used),
+            Phase::Steady => {
+                self.found |= queue > START_QUEUE;
+                self.steady(queue, delivered, elapsed, used);
+            }
             Phase::Compete(compete) => {
                 compete.on_queue(queue);
                 if used {
@@ -49,6 +52,17 @@ impl RateLaw {
         }
         let least = LEAST_PACKETS * self.packet;
         self.window = self.window.clamp(least, (self.settings.ceiling() * flight * 1.05).max(least));
+    }
+
+    /// At the start: a queue that has come to stay. A hiccup of a host makes one for an instant.
+    fn crowded(&mut self, now: f64) -> bool {
+        let limit = self.wanted(self.window / self.path.flight()).max(START_QUEUE);
+        if self.path.fresh_queue() <= limit {
+            self.crowded_since = None;
+            return false;
+        }
+        let since = *self.crowded_since.get_or_insert(now);
+        now - since >= (self.path.base() / 8.0).min(HICCUP)
     }
 
     fn steady(&mut self, queue: f64, delivered: f64, elapsed: f64, used: bool) {
@@ -70,12 +84,12 @@ impl RateLaw {
     }
 
     /// Growth per feedback time while there is no queue. The queue that a step makes lasts for a feedback time: near what a
-    /// long path is known to carry, steps are small for quite a while.
+    /// long path is known to carry, steps are small for quite a while; a start that a hiccup ended has not found out.
     fn ramp_growth(&self) -> f64 {
         let bold = RAMP.get(self.ramp.min(RAMP.len() - 1)).copied().unwrap_or_default();
         let feedback = self.path.feedback();
         let known = self.peak_rate.or_zero() / (1.0 - self.loss.floor()) * self.path.flight();
-        if feedback < SHORT_FEEDBACK || self.window < NEAR * known {
+        if feedback < SHORT_FEEDBACK || self.window < NEAR * known || !self.found {
             return bold;
         }
         let patient = if self.ramp < PATIENT_ROUNDS { 1.0 } else { 4.0 };
@@ -169,6 +183,8 @@ fn start_growth(base: f64) -> f64 {
 }
 
 const START_QUEUE: f64 = 0.008;
+/// Longer than hosts usually pause.
+const HICCUP: f64 = 0.03;
 /// Share of the way to the wanted queue in one feedback time.
 const GAIN: f64 = 0.5;
 /// Growth per feedback time while there is no queue, by the number of such times in a row.
