@@ -100,6 +100,33 @@ interface PageAnswer {
 interface TrustView {
   trusted: string[];
   restricted: string[];
+  ask?: string[];
+  managed_trusted?: string[];
+  managed_restricted?: string[];
+  managed_only?: boolean;
+}
+
+type SettingValue = string | number | boolean | null;
+type SettingValues = Record<string, Record<string, SettingValue>>;
+
+interface SettingsView {
+  values: SettingValues;
+  defaults: SettingValues;
+  locked: string[];
+  file: string;
+  problems: string[];
+}
+
+interface KnownServer {
+  server: string;
+  fingerprint: string;
+}
+
+interface SavedPassword {
+  id: string;
+  server: string;
+  user: string;
+  saved_at: number;
 }
 
 interface HelloFrame {
@@ -153,6 +180,69 @@ interface TransferView {
   error: { code: number; message: string } | null;
   attempts: number;
   added_ms: number;
+  live?: Live | null;
+}
+
+interface Sample {
+  at_ms: number;
+  rate_kbps: number;
+  limit_kbps: number;
+  lost: number;
+  queue_us: number;
+  rtt_us: number;
+  bytes_written: number;
+}
+
+interface Live extends Sample {
+  connections: number;
+  limits_version: number;
+}
+
+interface RateSettings {
+  policy?: string;
+  target: number | null;
+  minimum: number | null;
+  cap: number | null;
+}
+
+interface RateLocks {
+  policy: boolean;
+  target: boolean;
+  minimum: boolean;
+}
+
+interface Limits {
+  wished: RateSettings;
+  granted: RateSettings;
+  locked_by_site: RateLocks;
+  locked_by_server: RateLocks;
+  share: number | null;
+}
+
+interface SessionNote {
+  began_ms: number;
+  ended_ms: number | null;
+  transport: string;
+  server_version: string;
+  connections: number;
+  bytes: number;
+  lost: number;
+  error: { code: number; message: string } | null;
+}
+
+interface FileReport {
+  path: string;
+  size: number;
+  outcome: "completed" | "skipped" | "failed";
+  error?: { code: number; message: string };
+}
+
+interface TransferHistory {
+  samples: Sample[];
+  step_ms: number;
+  sessions: SessionNote[];
+  files: FileReport[];
+  limits: Limits;
 }
 
 interface Prompt {
@@ -198,6 +288,25 @@ interface AgentStatus {
   pid: number;
   home: string;
   notices: string[];
+}
+
+declare module "*/vendor/uplot/uPlot.esm.js" {
+  // What rate-graph.js uses of it.
+  type Plot = any;
+  interface Options {
+    [name: string]: any;
+    scales?: Record<string, { time?: boolean; range?: (u: Plot, min: number | null, max: number | null) => [number, number] }>;
+    axes?: { [name: string]: any; values?: (u: Plot, ticks: number[]) => string[] }[];
+    series?: { [name: string]: any; value?: (u: Plot, value: number | null) => string }[];
+  }
+  export default class uPlot {
+    static paths: { bars?: (options: object) => unknown };
+    constructor(options: Options, data: unknown, parent: HTMLElement);
+    over: HTMLElement;
+    setData(data: unknown): void;
+    setSize(size: { width: number; height: number }): void;
+    redraw(): void;
+  }
 }
 
 declare module "*/wasm/godwit_core.js" {

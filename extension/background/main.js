@@ -22,6 +22,5 @@ chrome.tabs.onRemoved.addListener(prompts.tabClosed);
 pages.onLeave(prompts.originLeft);
 
 agent.onEvent("open-page", ({ page, argument }) => {
-  if (page === "about" || page === "preferences" || page === "activity") void views.show(page, argument);
-  if (page === "monitor") void views.show("activity", argument);
+  if (["about", "preferences", "activity", "monitor"].includes(page)) void views.show(page, argument);
 });

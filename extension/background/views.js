@@ -6,6 +6,7 @@
 import * as agent from "./agent.js";
 import * as core from "./core.js";
 import * as prompts from "./prompts.js";
+import * as settings from "./settings.js";
 import * as transfers from "./transfers.js";
 import * as windows from "./windows.js";
 
@@ -23,12 +24,21 @@ const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
 const ALLOWED = {
   popup: LIST,
   activity: LIST,
+  monitor: [...LIST, "ui.history", "ui.set-rate"],
   picker: ["ui.list-folder", "ui.create-folder"],
-  preferences: ["ui.trust", "ui.forget-trust"],
+  preferences: [
+    ...["ui.settings", "ui.change-settings", "ui.trust", "ui.set-trust", "ui.forget-trust", "ui.status"],
+    ...["ui.known-servers", "ui.forget-server", "ui.passwords", "ui.forget-password"],
+  ],
   about: ["ui.status"],
   consent: [],
   certificate: [],
 };
+
+/** Pages that may follow the list of transfers. */
+const FOLLOWERS = ["popup", "activity", "monitor"];
+/** Pages that are told when a setting changes. */
+const HEARS_SETTINGS = ["popup", "preferences"];
 
 /** @type {Set<View>} */
 const views = new Set();
@@ -39,6 +49,8 @@ prompts.onEnd((id) => {
   for (const view of views) if (view.prompt === id) void windows.close(view.place);
 });
 transfers.onChange((event, data) => tell((view) => view.follows, { event, data }));
+settings.onChange((data) => tell((view) => HEARS_SETTINGS.includes(view.page), { event: "settings", data }));
+agent.onEvent("trust", (data) => tell((view) => view.page === "preferences", { event: "trust", data }));
 
 /** @param {chrome.runtime.Port} port a port named `view` */
 export function accept(port) {
@@ -125,10 +137,10 @@ async function perform(view, kind, params) {
     case "close":
       return windows.close(view.place);
     case "open":
-      if (!["activity", "preferences", "about"].includes(params?.page)) break;
+      if (!["activity", "monitor", "preferences", "about"].includes(params?.page)) break;
       return show(params.page, String(params.fragment ?? ""));
     case "follow":
-      if (ALLOWED[view.page] !== LIST) break;
+      if (!FOLLOWERS.includes(view.page)) break;
       view.follows = true;
       return transfers.follow();
     default:

@@ -9,8 +9,9 @@ const SIZES = {
   certificate: { width: 580, height: 540 },
   picker: { width: 900, height: 640 },
   activity: { width: 960, height: 680 },
+  monitor: { width: 900, height: 720 },
   about: { width: 460, height: 420 },
-  preferences: { width: 720, height: 640 },
+  preferences: { width: 860, height: 700 },
 };
 
 /**

@@ -252,6 +252,7 @@ function menu(x, y) {
   const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (name !== "reveal" || one !== undefined)).map(
     ([name, picture, key]) => ({ picture, text: t(key), act: () => void bulk(name) }),
   );
+  if (one !== undefined) items.push({ picture: "graph", text: t("openMonitor"), act: () => void details.monitor() });
   if (one !== undefined) items.push({ picture: "copy", text: t("copyReport"), act: () => void details.copy() });
   openMenu(byId("menu"), x, y, items, () => grid.focus());
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { ERROR_CODES, STEP_KEYS } from "../ui/report.js";
+import { SETTING_KEYS } from "../ui/settings-catalog.js";
 
 const ROOT = path.join(import.meta.dirname, "..");
 const read = (...names) => fs.readFileSync(path.join(ROOT, ...names), "utf8");
@@ -24,6 +26,15 @@ const asked = new Set(
   ),
 );
 
+/** Keys that are made from numbers. */
+const made = ERROR_CODES.map((code) => `error${code}`);
+for (const key of [...made, ...STEP_KEYS, ...SETTING_KEYS]) asked.add(key);
+
+test("every error that a transfer can have has a sentence", () => {
+  const all = JSON.parse(read("..", "protocol", "golden", "error-codes.json"));
+  assert.deepEqual([0, ...ERROR_CODES], all);
+});
+
 test("every text asked for exists", () => {
   assert.ok(asked.size > 50);
   for (const key of asked) assert.ok(english[key], key);
@@ -31,7 +42,7 @@ test("every text asked for exists", () => {
 
 test("every text is used somewhere", () => {
   const all = sources.join("\n");
-  for (const key of Object.keys(english)) assert.ok(all.includes(key), key);
+  for (const key of Object.keys(english)) assert.ok(made.includes(key) || all.includes(key), key);
 });
 
 test("every language has the same texts with the same placeholders", () => {

@@ -3,6 +3,7 @@
 
 import { ask } from "./background.js";
 import { h, icon } from "./dom.js";
+import { errorText } from "./errors.js";
 import * as format from "./format.js";
 import { reportText, stepKey } from "./report.js";
 import { language, t } from "./text.js";
@@ -32,7 +33,7 @@ export class Details {
       this.progress,
       this.error,
       this.facts,
-      h("div", { class: "ends" }, this.copied, h("button", { type: "button", onclick: () => void this.copy() }, icon("copy"), t("copyReport"))),
+      h("div", { class: "ends" }, this.copied, h("button", { type: "button", class: "open-monitor", onclick: () => this.monitor() }, icon("graph"), t("openMonitor")), h("button", { type: "button", onclick: () => void this.copy() }, icon("copy"), t("copyReport"))),
     );
     pane.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -77,6 +78,10 @@ export class Details {
     this.back();
   }
 
+  monitor() {
+    if (this.view !== null) void ask("open", { page: "monitor", fragment: this.view.uuid }).catch(() => {});
+  }
+
   async copy() {
     if (this.view === null) return;
     const versions = await ask("versions").catch(() => ({}));
@@ -93,7 +98,7 @@ export class Details {
     if (error === null) return this.error.replaceChildren();
     const step = stepKey(error.code);
     this.error.replaceChildren(
-      h("p", { class: "cause" }, icon("warning"), h("span", {}, error.message)),
+      h("p", { class: "cause" }, icon("warning"), h("span", {}, errorText(error))),
       ...(step === null ? [] : [h("p", {}, t(step))]),
       h("p", { class: "muted" }, t("errorNumber", String(error.code))),
     );

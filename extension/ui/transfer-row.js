@@ -3,6 +3,7 @@
 
 import { ask } from "./background.js";
 import { byId, h, icon } from "./dom.js";
+import { errorText } from "./errors.js";
 import * as format from "./format.js";
 import { language, t } from "./text.js";
 import { abilities, share } from "./transfer-model.js";
@@ -125,7 +126,7 @@ export function makeRow(first, role) {
     set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
     const tell = view.error !== null && (status === "failed" || status === "willretry");
-    set(error, tell ? (view.error?.message ?? "") : "");
+    set(error, tell && view.error ? errorText(view.error) : "");
     error.title = error.textContent ?? "";
     error.hidden = !tell;
     const can = abilities(view);

@@ -14,6 +14,7 @@ pub mod desktop;
 pub(crate) mod dialog_file;
 pub mod framing;
 pub mod grants;
+pub mod history;
 pub mod home;
 pub mod host;
 pub mod limits;

@@ -14,6 +14,7 @@ pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod json;
+pub mod monitor;
 pub mod origin;
 pub mod page;
 pub mod path;

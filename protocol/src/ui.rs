@@ -121,6 +121,9 @@ pub struct TransferView {
     pub attempts: u32,
     /// Milliseconds since the Unix epoch when it was added.
     pub added_ms: u64,
+    /// While it runs: for the monitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<crate::monitor::Live>,
 }
 
 /// The error of a transfer in words.

@@ -1,7 +1,7 @@
 //! `cargo xtask build`: programs and extensions into `dist/`.
 
 use crate::place::{self, Browser};
-use crate::{Outcome, files, manifest, run, wasm};
+use crate::{Outcome, files, manifest, run, vendor, wasm};
 use std::path::Path;
 
 /// The programs a person installs, and the packages they come from.
@@ -54,6 +54,7 @@ fn programs(options: &Options) -> Outcome {
 fn extensions() -> Outcome {
     let module = place::target().join("extension-wasm");
     wasm::build(&module)?;
+    vendor::fetch()?;
     let source = place::root().join("extension");
     for browser in Browser::ALL {
         let manifest = manifest::make(browser)?;
@@ -61,6 +62,7 @@ fn extensions() -> Outcome {
         files::remove_folder(&folder)?;
         files::copy_tree(&source, &folder, &shipped)?;
         files::copy_tree(&module, &folder.join("wasm"), &|_| true)?;
+        vendor::copy(&folder.join("vendor"))?;
         files::write(&folder.join("manifest.json"), manifest.as_bytes())?;
         println!("extension in {}", folder.display());
     }

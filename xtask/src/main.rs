@@ -17,6 +17,7 @@ mod screenshots;
 mod setup;
 mod soak;
 mod test;
+mod vendor;
 mod wasm;
 
 use clap::{Parser, Subcommand};

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what a machine with only Debian 12, Rust and Node lacks. Nothing is done twice.
 
 use crate::{Outcome, place, run, wasm};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
 const PACKAGES: [(&str, &str); 9] = [
@@ -45,7 +45,7 @@ pub(crate) struct Needs {
 
 pub(crate) fn run(needs: Needs) -> Outcome {
     wasm::ensure_target()?;
-    node_packages()?;
+    node_packages(&node_folder())?;
     if needs.browsers {
         debian_packages(&PACKAGES)?;
     }
@@ -74,7 +74,7 @@ pub(crate) fn bench_peers() -> Outcome {
 
 fn debian_packages(wanted: &[(&'static str, &str)]) -> Outcome {
     let missing: Vec<&str> =
-        wanted.iter().filter(|(_, file)| !std::path::Path::new(file).exists()).map(|(package, _)| *package).collect();
+        wanted.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -104,11 +104,10 @@ pub(crate) fn node_folder() -> PathBuf {
 }
 
 /// `npm ci`, unless what is installed is what the lock file says.
-fn node_packages() -> Outcome {
+pub(crate) fn node_packages(folder: &Path) -> Outcome {
     if !run::exists("npm") {
         return Err("npm is missing: install Node.js 20 or later (Debian: apt-get install nodejs npm)".into());
     }
-    let folder = node_folder();
     let stamp = folder.join("node_modules/.godwit-lock");
     let lock = crate::files::read(&folder.join("package-lock.json"))?;
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
@@ -116,7 +115,7 @@ fn node_packages() -> Outcome {
     }
     println!("setup: npm ci in {}", folder.display());
     run::check(
-        run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder),
+        run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(folder),
     )?;
     crate::files::write(&stamp, lock.as_bytes())
 }

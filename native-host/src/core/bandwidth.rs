@@ -24,7 +24,7 @@ const NOTABLE: u64 = 64;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Share {
     /// What it was told last; `None`: no limit.
-    allowed: Option<u64>,
+    pub(super) allowed: Option<u64>,
     /// What it said last that it uses.
     pub(super) used: u64,
     /// When its session began.
@@ -55,6 +55,8 @@ impl Core {
         for (run, part) in told {
             let Some(worker) = self.runs.get_mut(&run) else { continue };
             worker.share.allowed = part;
+            let id = worker.id.clone();
+            self.limits_changed(&id);
             let rate = self.rate_for(run);
             self.out.push(Output::TellWorker { run, command: Command::SetRate(rate) });
         }

@@ -45,6 +45,7 @@ impl Core {
                 title: transfer.order.title,
             };
             self.bury(id, tombstone);
+            self.histories.forget(id);
             self.transfer_left(id);
         }
         self.apply(effects, now);
@@ -108,10 +109,7 @@ impl Core {
                 shown.insert(name.into(), value.clone());
             }
         }
-        self.touch_order(id, now);
-        if let Some(run) = self.queue.run(id) {
-            self.share_out(Some(run), now);
-        }
+        self.rates_changed(id, now);
         Ok(shown.into())
     }
 

@@ -12,6 +12,7 @@ mod dialogs;
 mod events;
 pub(crate) mod files;
 mod messages;
+mod monitor;
 mod page_calls;
 mod persist;
 pub(crate) mod probe;
@@ -33,6 +34,7 @@ pub use messages::{Chosen, ConnId, Input, Job, JobResult, Output, Ticket};
 pub use persist::Loaded;
 
 use crate::grants::Grants;
+use crate::history::Histories;
 use crate::home::Home;
 use crate::limits::RateLimit;
 use crate::prompts::PromptBook;
@@ -117,6 +119,8 @@ pub struct Core {
     fresh: Vec<TransferId>,
     /// Transfers with progress that is not yet written.
     progressed: BTreeSet<TransferId>,
+    /// How the last transfers went.
+    histories: Histories,
     /// Completed transfers, and when they leave the list.
     leaving: BTreeMap<TransferId, Duration>,
     /// When a copy of the database is made; `None`: nothing has changed since the last.
@@ -172,6 +176,7 @@ impl Core {
             changes: Vec::new(),
             fresh: Vec::new(),
             progressed: BTreeSet::new(),
+            histories: Histories::default(),
             leaving: BTreeMap::new(),
             snapshot_due: None,
             last_progress_save: now.mono,

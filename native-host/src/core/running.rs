@@ -51,6 +51,7 @@ impl Core {
                             }
                             start.rate = self.widest_rate(run);
                             tracing::info!(target: TRANSFER_LOG, %id, attempt, run = run.0, "worker starts");
+                            self.histories.began(&id, now.wall_ms, |id| self.queue.run(id).is_some());
                             self.out.push(Output::StartWorker { run, start: Box::new(start) });
                             self.tell_share(run, now);
                         }
@@ -147,8 +148,10 @@ impl Core {
         let Some(id) = self.runs.get(&run).map(|r| r.id.clone()) else { return };
         match event {
             WorkerEvent::Spawned { pid } => tracing::debug!(target: TRANSFER_LOG, %id, run = run.0, pid, "worker runs"),
-            WorkerEvent::Report(Report::Session { transport, server_version, .. }) => {
+            WorkerEvent::Report(Report::Session { transport, server_version, granted, locks, .. }) => {
                 tracing::info!(target: TRANSFER_LOG, %id, run = run.0, transport, server_version, "session");
+                self.histories.accepted(&id, &transport, &server_version, granted, locks);
+                self.limits_changed(&id);
                 if let Some(transfer) = self.transfers.get_mut(&id) {
                     transfer.standing.transport = transport;
                 }
@@ -193,6 +196,7 @@ impl Core {
             self.queue.progressed(id, run);
         }
         standing.stats = stats;
+        self.histories.progress(id, standing);
     }
 
     fn run_ended(&mut self, run: RunId, ended: Ended, now: Now) -> Vec<Effect> {
@@ -218,6 +222,7 @@ impl Core {
             }
         };
         self.runs.remove(&run);
+        self.histories.ended(&id, now.wall_ms, error.clone());
         self.share_out(None, now);
         let effects = self.queue.ended(&id, run, outcome, now.mono);
         let status = self.queue.place(&id).map(|p| p.status);

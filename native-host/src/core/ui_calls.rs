@@ -8,6 +8,7 @@ use crate::prompts::is_dialog;
 use crate::queue::{Refused, TransferId};
 use crate::time::Now;
 use godwit_protocol::envelope::codes;
+use godwit_protocol::monitor;
 use godwit_protocol::prefs::{self, ForgetServer, KnownServer, KnownServers};
 use godwit_protocol::ui::{
     FolderListing, FolderQuery, ForgetTrust, MoveTransfer, NewFolder, PromptAnswer, Prompts, Status, TransferRef,
@@ -102,6 +103,14 @@ impl Core {
                 let moved = self.queue.reorder(&TransferId::new(uuid), before.as_ref());
                 let moved = moved.map(|effects| self.apply(effects, now));
                 self.done(conn, id, moved);
+            }
+            monitor::kinds::HISTORY => {
+                let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
+                self.history(conn, id, &TransferId::new(uuid));
+            }
+            monitor::kinds::SET_RATE => {
+                let Some(wish) = self.params(conn, id, params) else { return };
+                self.set_rate(conn, id, &wish, now);
             }
             kinds::STATUS => self.status(conn, id, now),
             kinds::SHUTDOWN => {

@@ -107,13 +107,15 @@ pub struct Transfer {
     pub standing: Standing,
     /// Files that ended, youngest last; not stored.
     pub files: VecDeque<FileReport>,
+    /// Changes whenever its limits do.
+    pub limits_version: u32,
 }
 
 impl Transfer {
     /// A new one.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, standing: Standing::default(), files: VecDeque::new() }
+        Self { order, standing: Standing::default(), files: VecDeque::new(), limits_version: 0 }
     }
 
     /// True if a page of `origin` with `app_id` may know of it.

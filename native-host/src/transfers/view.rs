@@ -1,7 +1,9 @@
 //! Transfers as the extension's windows and the command line show them.
 
 use super::Transfer;
+use crate::history::sample;
 use crate::queue::{Place, TransferId};
+use godwit_protocol::monitor::Live;
 use godwit_protocol::ui::{TransferStatus, TransferView};
 
 /// The view of one transfer.
@@ -31,5 +33,10 @@ pub fn transfer_view(id: &TransferId, transfer: &Transfer, place: &Place) -> Tra
         error: standing.error.clone(),
         attempts: place.attempts,
         added_ms: order.added_ms,
+        live: (place.status == TransferStatus::Running).then(|| Live {
+            sample: sample(standing),
+            connections: stats.connections,
+            limits_version: transfer.limits_version,
+        }),
     }
 }

@@ -9,6 +9,7 @@ mod frames;
 mod session;
 mod spec;
 mod ui;
+mod windows;
 mod worker;
 
 use serde::Serialize;
@@ -43,7 +44,10 @@ where
 }
 
 fn cases() -> Vec<Case> {
-    [frames::cases(), ui::cases(), worker::cases(), session::cases(), spec::cases()].into_iter().flatten().collect()
+    [frames::cases(), ui::cases(), windows::cases(), worker::cases(), session::cases(), spec::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn folder() -> PathBuf {

@@ -33,6 +33,7 @@ fn running() -> TransferView {
         error: None,
         attempts: 1,
         added_ms: 1_750_000_000_000,
+        live: Some(crate::windows::live()),
     }
 }
 
@@ -45,6 +46,7 @@ fn failed() -> TransferView {
         folder: None,
         error: Some(TransferError { code, message: code.text().into() }),
         attempts: 4,
+        live: None,
         ..running()
     }
 }

@@ -92,6 +92,30 @@ export class ExtensionWindow {
     );
   }
 
+  /** Puts a value in a field as a person does who types it and leaves the field. @param {string} selector @param {string | boolean} value */
+  async fill(selector, value) {
+    await until(`${selector} can be filled`, () =>
+      this.evaluate(
+        (s, v) => {
+          const field = /** @type {HTMLInputElement | null} */ (document.querySelector(s));
+          if (field === null || field.disabled) return false;
+          if (typeof v === "boolean") field.checked = v;
+          else field.value = v;
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          field.dispatchEvent(new Event("change", { bubbles: true }));
+          return true;
+        },
+        selector,
+        value,
+      ),
+    );
+  }
+
+  /** The value of a field. @param {string} selector @returns {Promise<string>} */
+  value(selector) {
+    return this.evaluate((s) => /** @type {HTMLInputElement | null} */ (document.querySelector(s))?.value ?? "", selector);
+  }
+
   /** Picker: goes to a folder. @param {string} folder */
   async goTo(folder) {
     await this.enter("#path-input", folder);

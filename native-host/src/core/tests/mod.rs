@@ -8,6 +8,7 @@ mod consent;
 mod dialogs;
 mod durability;
 mod endpoints;
+mod monitor;
 mod settings;
 mod transfers;
 mod trust;

@@ -1,0 +1,37 @@
+// @ts-check
+// A walk through a window by the Tab key alone.
+
+import assert from "node:assert/strict";
+
+/** Everything a person can stop at. */
+const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
+
+/**
+ * Presses Tab until every stop in sight has had the focus; fails if one is never reached.
+ * @param {import("./window.mjs").ExtensionWindow} window
+ */
+export async function walk(window) {
+  const count = await window.evaluate((stops) => {
+    const seen = /** @type {any} */ (globalThis);
+    seen.stops = new Set();
+    // Radio buttons of one name are one stop; a stop taken away on purpose is none.
+    for (const each of document.querySelectorAll(stops)) {
+      const element = /** @type {HTMLInputElement} */ (each);
+      if (element.tabIndex < 0 || element.disabled || element.checkVisibility({ visibilityProperty: true }) === false) continue;
+      seen.stops.add(element);
+    }
+    const left = seen.stops.size;
+    document.addEventListener("focusin", (event) => seen.stops.delete(event.target));
+    return left;
+  }, STOPS);
+  assert.ok(count > 0, "a window has something to stop at");
+  for (let presses = 0; presses < count * 2 + 40; presses += 1) {
+    await window.press("Tab");
+    if ((await left(window)).length === 0) return;
+  }
+  assert.deepEqual(await left(window), [], "reached by Tab");
+}
+
+/** @param {import("./window.mjs").ExtensionWindow} window @returns {Promise<string[]>} */
+const left = (window) =>
+  window.evaluate(() => [.../** @type {Set<Element>} */ (/** @type {any} */ (globalThis).stops)].map((element) => element.outerHTML.slice(0, 120)));
