@@ -51,6 +51,7 @@ declare namespace chrome {
       top?: number;
       width?: number;
       height?: number;
+      focused?: boolean;
       tabs?: tabs.Tab[];
     }
     function create(properties: {
@@ -72,6 +73,21 @@ declare namespace chrome {
       get(key: string): Promise<Record<string, unknown>>;
       set(items: Record<string, unknown>): Promise<void>;
     };
+  }
+  namespace notifications {
+    interface Note {
+      type: "basic";
+      iconUrl: string;
+      title: string;
+      message: string;
+      buttons?: { title: string }[];
+    }
+    function create(id: string, note: Note): Promise<string>;
+    function clear(id: string): Promise<boolean>;
+    const onClicked: Event<(id: string) => void>;
+    const onClosed: Event<(id: string) => void>;
+    /** Chromium only. */
+    const onButtonClicked: undefined | Event<(id: string, button: number) => void>;
   }
   namespace action {
     function setBadgeText(details: { text: string }): Promise<void>;
@@ -180,6 +196,7 @@ interface TransferView {
   error: { code: number; message: string } | null;
   attempts: number;
   added_ms: number;
+  queue_order?: number;
   live?: Live | null;
 }
 
@@ -287,7 +304,14 @@ interface AgentStatus {
   version: string;
   pid: number;
   home: string;
+  uptime_seconds: number;
+  counts: Record<string, number>;
   notices: string[];
+  more?: {
+    log?: string;
+    downloads?: string;
+    host?: { browser: string; version: string; pid: number; manifest: string | null } | null;
+  };
 }
 
 declare module "*/vendor/uplot/uPlot.esm.js" {

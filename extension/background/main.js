@@ -3,6 +3,7 @@
 // delivered only to listeners that exist by then.
 
 import "./badge.js";
+import "./notifications.js";
 import * as agent from "./agent.js";
 import * as pages from "./pages.js";
 import * as prompts from "./prompts.js";

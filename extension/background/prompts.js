@@ -118,6 +118,9 @@ function clear() {
   ids.forEach(hide);
 }
 
+/** The window that asks now, if any. @returns {Place | null} */
+export const asking = () => shown?.place ?? null;
+
 /** @param {string} id */
 function hide(id) {
   if (shown?.id === id) {

@@ -23,7 +23,7 @@ const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
 /** What each page may ask the agent. @type {Record<string, string[]>} */
 const ALLOWED = {
   popup: LIST,
-  activity: LIST,
+  activity: [...LIST, "ui.move"],
   monitor: [...LIST, "ui.history", "ui.set-rate"],
   picker: ["ui.list-folder", "ui.create-folder"],
   preferences: [
@@ -88,6 +88,12 @@ export async function show(page, fragment = "") {
   await windows.focus(there.place);
 }
 
+/** Brings the window that asks something to the front. */
+export async function showQuestion() {
+  const place = prompts.asking();
+  if (place !== null) await windows.focus(place);
+}
+
 const following = () => [...views].some((view) => view.follows);
 
 /** @param {(view: View) => boolean} which @param {object} message */
@@ -134,6 +140,13 @@ async function perform(view, kind, params) {
       // A window answers its own question only.
       if (view.prompt === null) break;
       return prompts.answer(view.prompt, params);
+    case "slow-mode":
+      // One switch, not all settings: the popup closes as soon as one looks elsewhere.
+      if (view.page !== "popup") break;
+      return agent.request("ui.change-settings", { changes: { "bandwidth.slow_mode": params?.on === true } });
+    case "settings":
+      if (!HEARS_SETTINGS.includes(view.page)) break;
+      return { view: settings.view() };
     case "close":
       return windows.close(view.place);
     case "open":

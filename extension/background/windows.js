@@ -10,7 +10,7 @@ const SIZES = {
   picker: { width: 900, height: 640 },
   activity: { width: 960, height: 680 },
   monitor: { width: 900, height: 720 },
-  about: { width: 460, height: 420 },
+  about: { width: 620, height: 620 },
   preferences: { width: 860, height: 700 },
 };
 

@@ -1,24 +1,59 @@
 // @ts-check
-// Versions of the parts, and what the agent has to say.
+// Versions of the parts, how they found each other, and a report of it to copy.
 
-import { ask, begin } from "../ui/background.js";
+import { ask, begin, on } from "../ui/background.js";
+import { showConnection } from "../ui/connection.js";
+import { diagnosis, reportOf } from "../ui/diagnostics.js";
 import { byId, h, ready } from "../ui/dom.js";
-import { localize, t } from "../ui/text.js";
+import * as format from "../ui/format.js";
+import { language, localize, t } from "../ui/text.js";
 
 localize();
 
-begin(async () => {
+/** @type {import("../ui/diagnostics.js").Known} */
+let known = { extension: "", api: "", browser: navigator.userAgent, state: { phase: "idle", reason: null }, status: null };
+
+begin(refresh);
+on("state", (state) => {
+  showConnection(state);
+  const changed = state.phase !== known.state.phase;
+  known = { ...known, state };
+  if (changed && state.phase === "ready") void refresh();
+});
+byId("refresh").addEventListener("click", () => void refresh());
+byId("copy-report").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(reportOf(known));
+  byId("copied").textContent = t("copied");
+});
+// A page wanted a newer version than this one.
+byId("update").hidden = location.hash !== "#update";
+on("fragment", (fragment) => (byId("update").hidden = fragment !== "update"));
+
+async function refresh() {
+  byId("copied").textContent = "";
   try {
     const { extension, api } = await ask("versions");
-    byId("version-extension").textContent = extension;
-    byId("version-api").textContent = api;
+    known = { ...known, extension, api };
     const status = /** @type {AgentStatus} */ (await ask("ui.status"));
-    byId("version-agent").textContent = status.version;
-    byId("home").textContent = status.home;
-    byId("notices").replaceChildren(...status.notices.map((notice) => h("li", {}, notice)));
+    known = { ...known, status };
+    byId("error").textContent = "";
   } catch (error) {
-    byId("version-agent").textContent = t("agentNotReached");
+    known = { ...known, status: null };
     byId("error").textContent = error instanceof Error ? error.message : String(error);
   }
+  known = { ...known, state: await ask("state").catch(() => known.state) };
+  showConnection(known.state);
+  show();
   ready();
-});
+}
+
+function show() {
+  const { status } = known;
+  byId("version-extension").textContent = known.extension;
+  byId("version-api").textContent = known.api;
+  byId("version-host").textContent = status?.more?.host?.version ?? t("agentNotReached");
+  byId("version-agent").textContent = status?.version ?? t("agentNotReached");
+  const time = (/** @type {number} */ seconds) => format.duration(seconds, language);
+  byId("diagnostics").replaceChildren(...diagnosis(known, t, time).flatMap(([key, text]) => [h("dt", {}, t(key)), h("dd", { "data-fact": key }, text)]));
+  byId("notices").replaceChildren(...(status?.notices ?? []).map((notice) => h("li", {}, notice)));
+}

@@ -10,7 +10,7 @@ import * as format from "../ui/format.js";
 import { GridKeys } from "../ui/grid-keys.js";
 import { openMenu } from "../ui/menu.js";
 import { language, localize, t } from "../ui/text.js";
-import { GROUPS, SORTS, TransferModel, abilities } from "../ui/transfer-model.js";
+import { GROUPS, SORTS, TransferModel, abilities, place } from "../ui/transfer-model.js";
 import { ACTIONS, makeRow, perform, set } from "../ui/transfer-row.js";
 import { VirtualList } from "../ui/virtual-list.js";
 
@@ -19,6 +19,8 @@ const ROW = 84;
 /** What is read aloud of running transfers, at most this often. */
 const SPOKEN_MS = 5000;
 const KEPT = "activity-view";
+/** @type {["first" | "up" | "down" | "last", string, string][]} */
+const MOVES = [["first", "first", "moveFirst"], ["up", "up", "moveUp"], ["down", "down", "moveDown"], ["last", "last", "moveLast"]];
 
 localize();
 
@@ -57,6 +59,7 @@ const grid = new GridKeys(byId("transfers"), model, {
   open: () => details.focus(),
   remove: () => void bulk("remove"),
   menu: (x, y) => menu(x, y),
+  reorder: (direction) => void move(direction < 0 ? "up" : "down"),
 });
 
 /** @type {string | null} */
@@ -77,6 +80,7 @@ function changed() {
   }
   show();
   refreshSites();
+  if (document.body.dataset.ready === undefined) performance.mark("activity-rows");
   ready();
 }
 
@@ -252,9 +256,27 @@ function menu(x, y) {
   const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (name !== "reveal" || one !== undefined)).map(
     ([name, picture, key]) => ({ picture, text: t(key), act: () => void bulk(name) }),
   );
+  if (one?.status === "queued") {
+    for (const [where, picture, key] of MOVES) {
+      if (place(model.views.values(), one.uuid, where) !== null) items.push({ picture, text: t(key), act: () => void move(where) });
+    }
+  }
   if (one !== undefined) items.push({ picture: "graph", text: t("openMonitor"), act: () => void details.monitor() });
   if (one !== undefined) items.push({ picture: "copy", text: t("copyReport"), act: () => void details.copy() });
   openMenu(byId("menu"), x, y, items, () => grid.focus());
+}
+
+/** Puts the chosen transfer elsewhere in the queue. @param {"first" | "up" | "down" | "last"} where */
+async function move(where) {
+  const chosen = model.selected();
+  const wish = chosen.length === 1 && chosen[0] ? place(model.views.values(), chosen[0].uuid, where) : null;
+  if (wish === null) return;
+  try {
+    await ask("ui.move", wish);
+    byId("notice").textContent = "";
+  } catch (error) {
+    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The view is remembered on this machine; nothing of the transfers is. */

@@ -61,6 +61,7 @@ async function refresh() {
   }
   if (wanted !== "") reveal(wanted);
   wanted = "";
+  markSection();
   ready();
 }
 
@@ -132,7 +133,6 @@ function wire() {
     await takeFile(chosen, settings);
     await refresh();
   });
-  markSection();
 }
 
 /** @param {string} name */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { TransferModel, abilities, matches, EVERYTHING } from "../ui/transfer-model.js";
+import { TransferModel, abilities, matches, place, EVERYTHING } from "../ui/transfer-model.js";
 
 const view = (n, more = {}) => ({
   uuid: `u${n}`, title: `file ${n}`, direction: "send", origin: "https://a.example", remote_host: "srv.example", status: "running",
@@ -83,4 +83,25 @@ test("keys move the cursor, extend the range and stop at both ends", () => {
 test("only what can be done is offered", () => {
   assert.deepEqual(abilities(view(1)), { stop: true, resume: false, reveal: false, remove: true });
   assert.deepEqual(abilities(view(1, { status: "failed", folder: "/x" })), { stop: false, resume: true, reveal: true, remove: true });
+});
+
+test("a waiting transfer moves within the queue, whatever order is shown, and stays where it stands at an end", () => {
+  const waiting = [3, 1, 2].map((n) => view(n, { status: "queued", queue_order: n * 10 }));
+  const all = [view(9), ...waiting];
+  assert.deepEqual(place(all, "u3", "first"), { uuid: "u3", before: "u1" });
+  assert.deepEqual(place(all, "u3", "up"), { uuid: "u3", before: "u2" });
+  assert.deepEqual(place(all, "u1", "down"), { uuid: "u1", before: "u3" });
+  assert.deepEqual(place(all, "u2", "down"), { uuid: "u2" });
+  assert.deepEqual(place(all, "u1", "last"), { uuid: "u1" });
+  for (const [uuid, where] of [["u1", "first"], ["u1", "up"], ["u3", "last"], ["u3", "down"], ["u9", "first"], ["none", "up"]]) assert.equal(place(all, uuid, where), null);
+});
+
+test("the order by state keeps the queue's own order", () => {
+  const m = model(view(1), ...[3, 2, 4].map((n) => view(n, { status: "queued", queue_order: 100 - n })));
+  m.setSort("state");
+  m.settle();
+  assert.deepEqual(m.order, ["u1", "u4", "u3", "u2"]);
+  m.change([view(2, { status: "queued", queue_order: 1 })], []);
+  assert.equal(m.settle(), true);
+  assert.deepEqual(m.order, ["u1", "u2", "u4", "u3"]);
 });

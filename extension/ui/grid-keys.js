@@ -7,6 +7,7 @@
  * @property {(index: number) => void} moved cursor or choice changed; the row must be in the document afterwards
  * @property {() => void} open Enter or double click
  * @property {() => void} remove the Delete key
+ * @property {(direction: number) => void} reorder Alt with an arrow: earlier (-1) or later (1) in the queue
  * @property {(x: number, y: number) => void} menu asked for a context menu there
  */
 
@@ -70,6 +71,11 @@ export class GridKeys {
     /** @type {Record<string, number>} */
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: handlers.page(), PageUp: -handlers.page(), Home: -Infinity, End: Infinity };
     const step = steps[event.key];
+    if (event.altKey) {
+      if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+      event.preventDefault();
+      return handlers.reorder(event.key === "ArrowUp" ? -1 : 1);
+    }
     if (step !== undefined) {
       model.move(Number.isFinite(step) ? step : step > 0 ? model.order.length : -model.order.length, how);
     } else if (event.key === " " && !button) {

@@ -6,6 +6,9 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { language, t } from "./text.js";
 
+/** Distances of the marks on the axis of time, seconds. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800];
+
 /** Names of colours in base.css, for what is drawn. */
 const COLOURS = { rate: "--accent", limit: "--muted", queue: "--warn", loss: "--danger", line: "--line", text: "--muted" };
 
@@ -21,6 +24,8 @@ export class RateGraph {
     const axis = { stroke: stroke("text"), grid: { stroke: stroke("line"), width: 1 }, ticks: { stroke: stroke("line"), width: 1 }, font: "12px system-ui, sans-serif" };
     const ms = (/** @type {number | null} */ value) => (value === null ? "–" : t("milliseconds", format.number(Math.round(value * 10) / 10, language)));
     const rate = (/** @type {number | null} */ value) => (value === null ? "–" : format.rate(value, language));
+    // A line of one or two moments is hardly seen.
+    const points = { show: (/** @type {any} */ u) => u.data[0].length < 3, size: 5 };
     this.plot = new uPlot(
       {
         width: 600,
@@ -34,15 +39,15 @@ export class RateGraph {
           loss: { range: (_u, _min, max) => [0, Math.max(10, (max ?? 0) * 3)] },
         },
         axes: [
-          { ...axis, values: (_u, ticks) => ticks.map((tick) => clock(tick)) },
+          { ...axis, incrs: STEPS, values: (_u, ticks) => ticks.map((tick) => clock(tick)) },
           { ...axis, scale: "rate", size: 92, values: (_u, ticks) => ticks.map((tick) => format.rate(tick, language)) },
           { ...axis, scale: "queue", side: 1, size: 64, grid: { show: false }, values: (_u, ticks) => ticks.map((tick) => ms(tick)) },
         ],
         series: [
           { label: t("graphTime"), value: (_u, value) => (value === null ? "–" : clock(value)) },
-          { label: t("graphRate"), scale: "rate", stroke: stroke("rate"), width: 2, fill: () => faint(this.colours.rate ?? ""), value: (_u, value) => rate(value) },
-          { label: t("graphLimit"), scale: "rate", stroke: stroke("limit"), width: 1, dash: [6, 4], value: (_u, value) => rate(value) },
-          { label: t("graphQueue"), scale: "queue", stroke: stroke("queue"), width: 1, dash: [2, 3], value: (_u, value) => ms(value) },
+          { label: t("graphRate"), points, scale: "rate", stroke: stroke("rate"), width: 2, fill: () => faint(this.colours.rate ?? ""), value: (_u, value) => rate(value) },
+          { label: t("graphLimit"), points, scale: "rate", stroke: stroke("limit"), width: 1, dash: [6, 4], value: (_u, value) => rate(value) },
+          { label: t("graphQueue"), points, scale: "queue", stroke: stroke("queue"), width: 1, dash: [2, 3], value: (_u, value) => ms(value) },
           {
             label: t("graphLoss"),
             scale: "loss",
@@ -76,9 +81,8 @@ export class RateGraph {
 
   /** Distance from the graph's upper edge, in CSS pixels of the parent; null before there is a scale. @param {number} kbps @returns {number} */
   place(kbps) {
-    const { over } = this.plot;
-    const share = Math.min(1, Math.max(0, kbps / this.top));
-    return over.offsetTop + over.clientHeight * (1 - share);
+    const { top, height } = this.#box();
+    return top + height * (1 - Math.min(1, Math.max(0, kbps / this.top)));
   }
 
   /** The rate at a height of the screen. @param {number} clientY @returns {number} */
@@ -90,8 +94,16 @@ export class RateGraph {
 
   /** Where the lines lie, in CSS pixels of the parent. @returns {{left: number, width: number}} */
   span() {
-    const { over } = this.plot;
-    return { left: over.offsetLeft, width: over.clientWidth };
+    const { left, width } = this.#box();
+    return { left, width };
+  }
+
+  /** The drawn area within what the lines are placed in. */
+  #box() {
+    const { top, left, width, height } = this.plot.over.getBoundingClientRect();
+    const around = this.parent.parentElement ?? this.parent;
+    const edge = around.getBoundingClientRect();
+    return { top: top - edge.top - around.clientTop, left: left - edge.left - around.clientLeft, width, height };
   }
 
   #resize() {

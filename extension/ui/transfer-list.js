@@ -15,7 +15,7 @@ model.setSort("state");
 /** @type {Map<string, import("./transfer-row.js").Row>} */
 const rows = new Map();
 
-/** Starts showing the list in `#transfers`, `#more`, `#empty` and `#agent-missing`. @param {(model: TransferModel) => void} changed */
+/** Starts showing the list in `#transfers`, `#more`, `#empty` (`#welcome` the first time) and `#agent-missing`. @param {(model: TransferModel) => void} changed */
 export function start(changed) {
   follow({
     model,
@@ -65,5 +65,8 @@ function isBusy(uuid) {
 
 function refreshEmpty() {
   const { connection } = document.body.dataset;
-  byId("empty").hidden = model.views.size > 0 || connection !== "ready" || !byId("agent-missing").hidden;
+  const nothing = model.views.size === 0 && connection === "ready" && byId("agent-missing").hidden;
+  const first = document.body.dataset.first === "true";
+  byId("welcome").hidden = !nothing || !first;
+  byId("empty").hidden = !nothing || first;
 }

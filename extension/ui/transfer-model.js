@@ -33,7 +33,7 @@ const ORDERS = {
   newest: (a, b) => b.added_ms - a.added_ms,
   oldest: (a, b) => a.added_ms - b.added_ms,
   name: (a, b) => collator.compare(a.title, b.title),
-  state: (a, b) => RANK.indexOf(a.status) - RANK.indexOf(b.status),
+  state: (a, b) => RANK.indexOf(a.status) - RANK.indexOf(b.status) || (a.queue_order ?? 0) - (b.queue_order ?? 0),
   progress: (a, b) => share(b) - share(a),
   rate: (a, b) => b.rate_kbps - a.rate_kbps,
   size: (a, b) => b.bytes_expected - a.bytes_expected,
@@ -196,6 +196,20 @@ export class TransferModel {
     else if (keep) this.cursor = uuid;
     else this.only(uuid);
   }
+}
+
+/**
+ * Where a waiting transfer goes in the queue: directly before another, or to the end. Null: it stands there already, or does not wait.
+ * @param {Iterable<TransferView>} views @param {string} uuid @param {"first" | "up" | "down" | "last"} where
+ * @returns {{uuid: string, before?: string} | null}
+ */
+export function place(views, uuid, where) {
+  const waiting = [...views].filter(({ status }) => status === "queued").sort((a, b) => (a.queue_order ?? 0) - (b.queue_order ?? 0));
+  const at = waiting.findIndex((view) => view.uuid === uuid);
+  const last = waiting.length - 1;
+  if (at < 0 || (at === 0 && (where === "first" || where === "up")) || (at === last && (where === "last" || where === "down"))) return null;
+  const before = { first: waiting[0], up: waiting[at - 1], down: waiting[at + 2], last: undefined }[where];
+  return before === undefined ? { uuid } : { uuid, before: before.uuid };
 }
 
 /** What can be done with a transfer now. @param {TransferView} view @returns {Record<string, boolean>} */

@@ -244,7 +244,8 @@ mod tests {
         let history = histories.get(&id).unwrap();
         let lost: Vec<u64> = history.curve.samples().iter().map(|s| s.lost).collect();
         assert_eq!(lost, [5, 2, 2]);
-        let notes: Vec<_> = history.sessions.iter().map(|s| (s.lost, s.ended_ms, s.error.as_ref().map(|e| e.code))).collect();
+        let notes: Vec<_> =
+            history.sessions.iter().map(|s| (s.lost, s.ended_ms, s.error.as_ref().map(|e| e.code))).collect();
         assert_eq!(notes, [(7, Some(2), Some(ErrorCode::ConnectionLost)), (2, None, None)]);
     }
 

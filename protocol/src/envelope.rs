@@ -93,6 +93,9 @@ pub struct Caller {
     /// `DBUS_SESSION_BUS_ADDRESS`), for dialogs shown on this browser's screen.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// The manifest by which the browser found the host, if that is known; shown to people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
 }
 
 /// A request. `kind` is `page` (see [`crate::page`]) or one of the kinds in [`crate::ui`].
@@ -209,6 +212,8 @@ pub mod topics {
     pub const TRUST: &str = "trust";
     /// [`crate::ui::Badge`]: number of running transfers, after hello and whenever it changes.
     pub const BADGE: &str = "badge";
+    /// [`crate::ui::TransferView`]: a transfer has completed or failed; to one extension only, for a notification.
+    pub const ENDED: &str = "ended";
 }
 
 impl Message {

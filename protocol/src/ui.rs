@@ -121,6 +121,9 @@ pub struct TransferView {
     pub attempts: u32,
     /// Milliseconds since the Unix epoch when it was added.
     pub added_ms: u64,
+    /// While it waits for its turn: the smallest is the next. Only the order counts, the numbers have gaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_order: Option<u64>,
     /// While it runs: for the monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<crate::monitor::Live>,

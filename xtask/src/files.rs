@@ -17,6 +17,14 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Outcome {
     fs::write(path, content).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
+/// Copies one file, making the target's folder.
+pub(crate) fn copy(source: &Path, target: &Path) -> Outcome {
+    if let Some(folder) = target.parent() {
+        make_folder(folder)?;
+    }
+    fs::copy(source, target).map(|_| ()).map_err(|error| format!("{}: {error}", source.display()).into())
+}
+
 /// Makes a folder and those above it.
 pub(crate) fn make_folder(path: &Path) -> Outcome {
     fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()).into())

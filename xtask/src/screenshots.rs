@@ -9,7 +9,14 @@ pub(crate) struct Options {
     /// Leave Firefox out
     #[arg(long)]
     chromium_only: bool,
+    /// Take the pictures of docs/walkthrough.md over into the repository
+    #[arg(long)]
+    docs: bool,
 }
+
+/// What docs/walkthrough.md shows.
+const FOR_READERS: [&str; 6] =
+    ["consent", "picker", "popup-transfers", "activity-details", "monitor-running", "preferences-bandwidth"];
 
 pub(crate) fn run(options: &Options) -> Outcome {
     setup::run(setup::Needs { browsers: true, deny: false })?;
@@ -21,12 +28,24 @@ pub(crate) fn run(options: &Options) -> Outcome {
             continue;
         }
         let mut node = run::command("node");
-        node.args(["--test", "--test-concurrency=1", "tests/browser/tests/windows.test.mjs"])
+        node.args(["--test", "--test-concurrency=1"])
+            .args(
+                ["windows", "popup", "preferences", "monitor"]
+                    .map(|name| format!("tests/browser/tests/{name}.test.mjs")),
+            )
             .env("GODWIT_BROWSERS", browser.name())
             .env("GODWIT_LANGUAGE", language)
             .env("GODWIT_SCREENSHOTS", &folder);
         run::check(&mut node)?;
     }
     println!("pictures in {}", folder.display());
+    if options.docs {
+        for name in FOR_READERS {
+            files::copy(
+                &folder.join(format!("{name}-chromium-en-light.png")),
+                &place::root().join("docs/pictures").join(format!("{name}.png")),
+            )?;
+        }
+    }
     Ok(())
 }

@@ -114,9 +114,7 @@ pub(crate) fn node_packages(folder: &Path) -> Outcome {
         return Ok(());
     }
     println!("setup: npm ci in {}", folder.display());
-    run::check(
-        run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(folder),
-    )?;
+    run::check(run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(folder))?;
     crate::files::write(&stamp, lock.as_bytes())
 }
 

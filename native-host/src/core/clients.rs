@@ -5,6 +5,7 @@ use crate::prompts::Purpose;
 use crate::queue::TransferId;
 use crate::time::Now;
 use godwit_protocol::envelope::{Hello, Role};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(super) struct Client {
     pub(super) session: String,
     /// Variables of its screen.
     pub(super) environment: BTreeMap<String, String>,
+    /// Of its host, for people who look for a fault.
+    pub(super) host: Value,
     /// Requests that wait.
     pub(super) pending: usize,
     pub(super) next_event: u64,
@@ -39,6 +42,8 @@ impl Core {
             role: hello.role,
             // Without a name of its own the session is the connection.
             session: hello.session.clone().unwrap_or_else(|| format!("connection-{conn}")),
+            host: json!({"browser": caller.browser, "extension_id": caller.extension_id, "version": caller.host_version,
+                "pid": caller.host_pid, "manifest": caller.manifest}),
             environment: caller.environment,
             pending: 0,
             next_event: 1,

@@ -38,6 +38,18 @@ impl Core {
         }
     }
 
+    /// To the browser that started it, or to another: one notification is enough.
+    pub(super) fn send_ended(&mut self, id: &TransferId) {
+        let (Some(view), Some(transfer)) = (self.view(id), self.transfers.get(id)) else { return };
+        let session = &transfer.order.session;
+        let extensions = self.clients.iter().filter(|(_, client)| client.role == Role::Extension);
+        // False sorts first.
+        let to = extensions.min_by_key(|(_, client)| client.session != *session).map(|(conn, _)| *conn);
+        if let Some(conn) = to {
+            self.send_event(conn, topics::ENDED, 0, &view);
+        }
+    }
+
     pub(super) fn send_badge(&mut self, to: Option<ConnId>) {
         let badge = self.badge();
         for conn in self.extensions(to) {

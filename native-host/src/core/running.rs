@@ -82,6 +82,9 @@ impl Core {
             }
             self.touch(id, now);
         }
+        if matches!(status, TransferStatus::Completed | TransferStatus::Failed) {
+            self.send_ended(id);
+        }
     }
 
     /// What a worker is told; or why none can be started.

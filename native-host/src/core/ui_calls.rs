@@ -164,7 +164,7 @@ impl Core {
             home: self.home.state.display().to_string(),
             uptime_seconds: now.mono.saturating_sub(self.started.mono).as_secs(),
             counts: self.counts(),
-            more: json!({"log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
+            more: json!({"host": self.clients.get(&conn).map(|client| client.host.clone()), "log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
                 "transfers_total": self.transfers.len()}),
             transfers,
             notices: self.notices.iter().chain(self.settings.problems()).cloned().collect(),

@@ -10,6 +10,7 @@
 mod agent_start;
 mod args;
 mod frames;
+mod manifest;
 
 pub use args::{CHROMIUM_ID, Caller as CallerKind, FIREFOX_ID, check as check_arguments};
 
@@ -22,6 +23,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of this build.
@@ -48,7 +50,7 @@ pub fn run(arguments: &[OsString]) -> io::Result<Ending> {
             return Ok(Ending::Refused);
         }
     };
-    let caller = caller(&kind);
+    let caller = caller(&kind, manifest::found(&kind, arguments));
     let output = Arc::new(Mutex::new(output));
     // Not `Stdin` itself: its buffer would hide from `poll` what has arrived.
     let input = FrameReader::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
@@ -80,7 +82,7 @@ fn hung_up() -> bool {
     poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
 }
 
-fn caller(kind: &args::Caller) -> Caller {
+fn caller(kind: &args::Caller, manifest: Option<PathBuf>) -> Caller {
     const SHOWN: [&str; 5] =
         ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "DBUS_SESSION_BUS_ADDRESS"];
     let environment = SHOWN.iter().filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?))).collect();
@@ -90,6 +92,7 @@ fn caller(kind: &args::Caller) -> Caller {
         host_pid: std::process::id(),
         host_version: VERSION.into(),
         environment,
+        manifest: manifest.map(|path| path.display().to_string()),
     }
 }
 

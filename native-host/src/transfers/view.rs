@@ -33,6 +33,7 @@ pub fn transfer_view(id: &TransferId, transfer: &Transfer, place: &Place) -> Tra
         error: standing.error.clone(),
         attempts: place.attempts,
         added_ms: order.added_ms,
+        queue_order: (place.status == TransferStatus::Queued).then_some(place.order),
         live: (place.status == TransferStatus::Running).then(|| Live {
             sample: sample(standing),
             connections: stats.connections,

@@ -36,6 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
         host_pid: 4711,
         host_version: "0.1.0".into(),
         environment: [("DISPLAY".to_owned(), ":0".to_owned())].into(),
+        manifest: None,
     };
     let page_call = PageCall {
         method: "POST".into(),

@@ -33,6 +33,7 @@ fn running() -> TransferView {
         error: None,
         attempts: 1,
         added_ms: 1_750_000_000_000,
+        queue_order: None,
         live: Some(crate::windows::live()),
     }
 }
@@ -46,6 +47,7 @@ fn failed() -> TransferView {
         folder: None,
         error: Some(TransferError { code, message: code.text().into() }),
         attempts: 4,
+        queue_order: Some(1 << 20),
         live: None,
         ..running()
     }

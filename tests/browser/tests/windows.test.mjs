@@ -4,7 +4,7 @@
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
-import { look } from "../harness/look.mjs";
+import { look, lookForced } from "../harness/look.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 import { until } from "../harness/wait.mjs";
@@ -85,8 +85,18 @@ inEachBrowser("windows", (name) => {
     await activity.close();
   });
 
-  test("preferences and about", async () => {
-    await see("preferences", "preferences", { width: 760, height: 680 });
-    await see("about", "about", { width: 560, height: 460 });
+  test("every part, also in the user's own colours and written from the right", async () => {
+    const gallery = await world.browser.open("gallery");
+    const size = { width: 1180, height: 1500 };
+    await look(gallery, name, "gallery", size);
+    await gallery.evaluate(() => (document.documentElement.dir = "rtl"));
+    await look(gallery, name, "gallery-rtl", size);
+    await gallery.evaluate(() => (document.documentElement.dir = "ltr"));
+    if (name === "chromium") {
+      const session = await gallery.page.createCDPSession();
+      await session.send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value: "active" }] });
+      await lookForced(gallery, name, "gallery-forced", size);
+    }
+    await gallery.close();
   });
 });

@@ -51,7 +51,9 @@ fn a_finished_transfer_still_shows_how_it_went_over_all_its_sessions() {
     assert_eq!(ats, [1_000, 2_000, 3_000, 4_000, 5_000], "the pause does not count");
     let sessions = history["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 2);
-    assert!(sessions[0]["error"]["code"] == json!(16) && sessions[1]["error"].is_null() && sessions[1]["ended_ms"].is_u64());
+    assert!(
+        sessions[0]["error"]["code"] == json!(16) && sessions[1]["error"].is_null() && sessions[1]["ended_ms"].is_u64()
+    );
     world.ui(conn, kinds::REMOVE, json!({"uuid": uuid})).unwrap();
     assert_eq!(world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})), Err("not-found".into()));
 }

@@ -136,3 +136,35 @@ fn without_clients_and_work_the_agent_ends_after_a_while() {
     world.later(Duration::from_secs(1));
     assert!(world.exited);
 }
+
+#[test]
+fn the_end_of_a_transfer_is_told_once_to_the_browser_that_started_it() {
+    let (mut world, conn) = World::trusted();
+    let other = world.browser("s2");
+    let (done, bad, stopped) = (world.start(conn), world.start(conn), world.start(conn));
+    world.worker(&done, WorkerEvent::Ended(Ended::Done(Stats::default())));
+    let failure = godwit_protocol::worker::Failure::new(godwit_protocol::ErrorCode::NoPermission, "");
+    world.worker(&bad, WorkerEvent::Ended(Ended::Failed(failure)));
+    world.ui(conn, kinds::STOP, json!({"uuid": stopped})).unwrap();
+    let told: Vec<_> =
+        world.events(conn, topics::ENDED).iter().map(|e| (e["uuid"].clone(), e["status"].clone())).collect();
+    assert_eq!(told, [(json!(done), json!("completed")), (json!(bad), json!("failed"))]);
+    assert!(world.events(other, topics::ENDED).is_empty());
+}
+
+#[test]
+fn what_waits_says_its_place_and_what_was_moved_says_its_new_one() {
+    let (mut world, conn) = World::trusted();
+    let uuids: Vec<String> = (0..6).map(|_| world.start(conn)).collect();
+    let places = |world: &mut World| -> Vec<Option<u64>> {
+        let snapshot = world.ui(conn, kinds::SUBSCRIBE, json!({})).unwrap();
+        let views = snapshot["transfers"].as_array().unwrap().clone();
+        let of = |uuid: &String| views.iter().find(|v| v["uuid"] == json!(uuid)).unwrap()["queue_order"].as_u64();
+        uuids.iter().map(of).collect()
+    };
+    let before = places(&mut world);
+    assert!(before[0].is_none() && before[3] < before[4] && before[4] < before[5], "{before:?}");
+    world.ui(conn, kinds::MOVE, json!({"uuid": uuids[5], "before": uuids[3]})).unwrap();
+    let after = places(&mut world);
+    assert!(after[5] < after[3] && after[3] == before[3], "{after:?}");
+}
