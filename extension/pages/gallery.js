@@ -76,7 +76,7 @@ const view = (status, n) => ({
   attempts: 1,
   added_ms: 1_750_000_000_000,
 });
-part("Rows", h("ul", { class: "sites" }, ...Object.keys(STATES).map((status, n) => makeRow(view(status, n + 1), "listitem").element)));
+part("Rows", h("ul", { class: "rows" }, ...Object.keys(STATES).map((status, n) => makeRow(view(status, n + 1), "listitem").element)));
 
 part(
   "Settings",

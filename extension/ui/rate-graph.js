@@ -6,6 +6,8 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { language, t } from "./text.js";
 
+/** Of the drawing without its legend, px. */
+const HEIGHT = 280;
 /** Distances of the marks on the axis of time, seconds. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800];
 
@@ -29,7 +31,7 @@ export class RateGraph {
     this.plot = new uPlot(
       {
         width: 600,
-        height: 260,
+        height: HEIGHT,
         cursor: { y: false, drag: { x: false, y: false } },
         legend: { live: true },
         scales: {
@@ -107,9 +109,8 @@ export class RateGraph {
   }
 
   #resize() {
-    const { clientWidth, clientHeight } = this.parent;
-    const legend = this.parent.querySelector(".u-legend")?.clientHeight ?? 30;
-    if (clientWidth > 100) this.plot.setSize({ width: clientWidth, height: Math.max(160, clientHeight - legend - 6) });
+    const { clientWidth } = this.parent;
+    if (clientWidth > 100) this.plot.setSize({ width: clientWidth, height: HEIGHT });
   }
 
   #readColours() {

@@ -37,7 +37,7 @@ export class ExtensionWindow {
   shows(selector) {
     return this.evaluate((s) => {
       const element = document.querySelector(s);
-      return element !== null && element.getClientRects().length > 0;
+      return element !== null && element.getClientRects().length > 0 && element.checkVisibility({ visibilityProperty: true });
     }, selector);
   }
 

@@ -59,7 +59,7 @@ inEachBrowser("popup", (name) => {
     await until("it is off", async () => (await pressed()) === "false");
     await until("the preferences agree again", () => preferences.evaluate(() => !(/** @type {HTMLInputElement} */ (document.querySelector("#set-bandwidth-slow-mode")).checked)));
     await preferences.fill("#set-queue-active", "1");
-    await until("the queue is narrow", async () => (await preferences.evaluate(() => document.querySelector('[data-setting="queue.active"] .reset')?.checkVisibility())) === true);
+    await until("the queue is narrow", async () => (await preferences.evaluate(() => document.querySelector('[data-setting="queue.active"] .reset')?.checkVisibility({ visibilityProperty: true }))) === true);
     await preferences.close();
   });
 
@@ -92,11 +92,11 @@ inEachBrowser("popup", (name) => {
     const notes_ = () => popup.evaluate(async () => Object.keys(/** @type {any} */ (globalThis).chrome.notifications ? await /** @type {any} */ (globalThis).chrome.notifications.getAll() : { "godwit-ended": true }));
     const preferences = await world.browser.open("preferences");
     await preferences.fill("#set-notifications-finished", false);
-    await until("muted", () => preferences.evaluate(() => document.querySelector('[data-setting="notifications.finished"] .reset')?.checkVisibility()));
+    await until("muted", () => preferences.evaluate(() => document.querySelector('[data-setting="notifications.finished"] .reset')?.checkVisibility({ visibilityProperty: true })));
     await site.reaches(await upload(notes), "completed");
     assert.deepEqual((await notes_()).filter((id) => id === "godwit-ended"), []);
     await preferences.fill("#set-notifications-finished", true);
-    await until("heard again", () => preferences.evaluate(() => !document.querySelector('[data-setting="notifications.finished"] .reset')?.checkVisibility()));
+    await until("heard again", () => preferences.evaluate(() => !document.querySelector('[data-setting="notifications.finished"] .reset')?.checkVisibility({ visibilityProperty: true })));
     for (const uuid of [await upload(notes, { destination_root: "/a" }), await upload(notes, { destination_root: "/b" })]) await site.reaches(uuid, "completed");
     await until("one note", async () => (await notes_()).filter((id) => id === "godwit-ended").length === 1);
     await preferences.close();
