@@ -52,6 +52,8 @@ function launchFirefox(common) {
       "toolkit.startup.max_resumed_crashes": -1,
       "datareporting.policy.dataSubmissionEnabled": false,
       "browser.aboutwelcome.enabled": false,
+      // The system's notifications need a session bus; without one Firefox waits for it, with all its windows.
+      "alerts.useSystemBackend": false,
     },
   });
 }
