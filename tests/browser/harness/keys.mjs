@@ -11,6 +11,8 @@ const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
  * @param {import("./window.mjs").ExtensionWindow} window
  */
 export async function walk(window) {
+  // In a new tab the keys may belong to the field for addresses.
+  await window.page.bringToFront().catch(() => {});
   const count = await window.evaluate((stops) => {
     const seen = /** @type {any} */ (globalThis);
     seen.stops = new Set();
