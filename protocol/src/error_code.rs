@@ -96,9 +96,10 @@ impl ErrorCode {
             Kind::InvalidFilename => Self::PathTooLong,
             Kind::AlreadyExists => Self::AlreadyExists,
             _ => match error.raw_os_error() {
-                Some(40) => Self::LinkLoop,          // ELOOP
-                Some(18) => Self::BadPath,           // EXDEV, from openat2 when a path would leave its root
-                Some(23 | 24) => Self::TooManyFiles, // ENFILE, EMFILE
+                Some(40) => Self::LinkLoop,                     // ELOOP
+                Some(18) => Self::BadPath,                      // EXDEV, from openat2 when a path would leave its root
+                Some(23 | 24) => Self::TooManyFiles,            // ENFILE, EMFILE
+                Some(84) if writing => Self::IllegalCharacters, // EILSEQ
                 _ if writing => Self::DiskWrite,
                 _ => Self::DiskRead,
             },

@@ -15,9 +15,25 @@ pub(crate) fn protocol(detail: &str) -> Failure {
     Failure::new(ErrorCode::Protocol, detail)
 }
 
+/// The last step failed: everything is there but the name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unnamed(io::Error);
+
+/// Marks the failure to give a complete file its name, unless it says by itself what is to be done.
+pub(crate) fn unnamed(error: io::Error) -> io::Error {
+    match ErrorCode::from_io(&error, true) {
+        ErrorCode::DiskWrite => io::Error::new(error.kind(), Unnamed(error)),
+        _ => error,
+    }
+}
+
 /// A disk operation failed on `what`.
 pub(crate) fn disk(error: &io::Error, writing: bool, what: &str) -> Failure {
-    let code = ErrorCode::from_io(error, writing);
+    let code = match error.get_ref() {
+        Some(inner) if inner.is::<Unnamed>() => ErrorCode::RenamePartial,
+        _ => ErrorCode::from_io(error, writing),
+    };
     Failure::new(code, format!("{what}: {error}"))
 }
 

@@ -6,6 +6,7 @@
 use crate::checkpoint::{each_record, fitting, new_journal, open_journal};
 use crate::direct::Direct;
 use crate::disk::{FILE_MODE, is_at, rename, set_mtime};
+use crate::failure::unnamed;
 use crate::flush::Flush;
 use crate::hash::{Value, unit_count, unit_len, unit_value};
 use crate::holders::{Holder, Holders};
@@ -377,7 +378,7 @@ impl Partial {
         if !is_at(&self.folder, &placed.partial, &self.file) {
             return Err(io::Error::other("the partial file was moved or replaced by somebody else"));
         }
-        seat.take(&placed.partial)?;
+        seat.take(&placed.partial).map_err(unnamed)?;
         let _ = unlinkat(&self.folder, placed.journal.as_str(), AtFlags::empty());
         Ok(())
     }
