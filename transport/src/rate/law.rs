@@ -267,7 +267,8 @@ impl RateLaw {
     fn first_rate(&self) -> f64 {
         match self.settings.target {
             Some(_) if self.settings.policy != Policy::Low => BOLD * self.settings.ceiling(),
-            _ => (self.settings.ceiling() / 8.0).min(START_RATE),
+            // Where a round trip lasts long, each one of the search costs much.
+            _ => (self.settings.ceiling() / 8.0).min(START_RATE * (1.0 + 2.0 * self.path.base()).min(3.0)),
         }
     }
 
