@@ -268,7 +268,7 @@ impl RateLaw {
         match self.settings.target {
             Some(_) if self.settings.policy != Policy::Low => BOLD * self.settings.ceiling(),
             // Where a round trip lasts long, each one of the search costs much.
-            _ => (self.settings.ceiling() / 8.0).min(START_RATE * (2.5 * self.path.base() + 0.5).clamp(1.0, 3.0)),
+            _ => (self.settings.ceiling() / 8.0).min(START_RATE * (2.5 * self.path.base() + 0.3).clamp(1.0, 3.0)),
         }
     }
 
