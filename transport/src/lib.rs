@@ -59,6 +59,7 @@ pub mod server;
 mod sessions;
 mod socket;
 mod state;
+mod tidy;
 mod watch;
 mod windows;
 

@@ -15,6 +15,7 @@ use crate::names::{Names, Suffixes, Use};
 use crate::ranges::RangeSet;
 use crate::replace::Seat;
 use crate::root::{Kind, Metadata};
+use crate::tidy::{REPLACED, mark};
 use godwit_protocol::RelPath;
 use godwit_protocol::wire::UNIT;
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, fadvise, flock, openat, unlinkat};
@@ -371,6 +372,9 @@ impl Partial {
         }
         if sync {
             self.flush.finish(|| self.file.sync_all()).inspect_err(|_| self.distrust())?;
+        }
+        if let Some(before) = &seat.before {
+            self.note(REPLACED, &mark(before))?;
         }
         let placed = self.placed();
         // RACE: between this look and the rename somebody else could put his file under our name; two programs would

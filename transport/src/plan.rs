@@ -8,6 +8,7 @@ use crate::meter::add;
 use crate::read::hash_file;
 use crate::root::Kind;
 use crate::state::FileState;
+use crate::tidy::tidy;
 use godwit_protocol::spec::{OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{Entry, EntryKind, UNIT};
 use godwit_protocol::worker::{Failure, FileOutcome};
@@ -208,6 +209,12 @@ pub(crate) fn look(landing: &Landing, state: &FileState) -> Result<Look, Failure
         Kind::Link if landing.policies.overwrite == OverwritePolicy::None => return Ok(Look::Skip),
         Kind::Link => return Ok(Look::Fetch),
         Kind::File => {}
+    }
+    if found.size > UNIT {
+        let folder = landing.root.folder(state.path.parent().as_ref()).map_err(fail)?;
+        if let Err(error) = tidy(&folder, &landing.names.suffixes, state.path.name(), &found) {
+            tracing::warn!(path = state.path.as_str(), %error, "what a kill left beside the file stays");
+        }
     }
     let older = found.mtime_ns < state.mtime_ns;
     let same_size = found.size == state.size;
