@@ -60,7 +60,7 @@ mod tests {
     use std::sync::Arc;
 
     fn of(path: &Path) -> Metadata {
-        Metadata::of(&File::open(path).unwrap()).unwrap()
+        Metadata::of(File::open(path).unwrap()).unwrap()
     }
 
     #[test]
