@@ -3,7 +3,10 @@
 use crate::Browserish;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+static STARTS: AtomicU64 = AtomicU64::new(1);
 
 /// A page of one origin with one app id.
 #[derive(Clone, Debug)]
@@ -67,7 +70,9 @@ impl<'a> Page<'a> {
     pub fn try_start(&self, spec: &Value, settings: Value) -> (u16, Value) {
         let mut settings = settings;
         settings["app_id"] = json!(self.app_id);
-        settings["request_id"] = json!("3a1e8a3e-5c2b-4c3e-9f57-0d8f5f1f2a11");
+        // New for each start, as the SDK makes it: the same one again is the same transfer again.
+        let number = STARTS.fetch_add(1, Ordering::Relaxed);
+        settings["request_id"] = json!(format!("3a1e8a3e-5c2b-4c3e-9f57-{number:012x}"));
         settings["back_link"] = json!(format!("{}/", self.origin));
         self.post(
             "/connect/transfers/start",

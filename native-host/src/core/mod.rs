@@ -4,6 +4,7 @@
 //! **Order of things:** an input is handled in memory, then what changed is written and synced, then the outputs leave. So no
 //! answer acknowledges what a crash could undo.
 
+mod again;
 mod bandwidth;
 mod clients;
 mod consent;

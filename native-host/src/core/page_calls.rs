@@ -49,6 +49,13 @@ impl Core {
         let wait_ms = [deadline_ms, dialog_ms].into_iter().flatten().min();
         let deadline = self.deadline(wait_ms, now);
         let verdict = self.trust.verdict(&self.session_of(conn), &origin, now);
+        // The user is not asked twice about one transfer.
+        if endpoint == Endpoint::Start
+            && verdict == Verdict::Allow
+            && let Some(answer) = self.answered_before(&origin, &call.body)
+        {
+            return self.answer(conn, id, &answer);
+        }
         if endpoint == Endpoint::Start && verdict != Verdict::Deny && self.asks_each_start(&origin) {
             return self.ask_about_start(conn, id, origin, call.body, deadline);
         }

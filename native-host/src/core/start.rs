@@ -1,5 +1,6 @@
 //! `transfers/start`: from a page's spec to a place in the queue.
 
+use super::again::accepted;
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Job, Ticket};
 use crate::limits::MAX_TRANSFERS;
@@ -14,7 +15,6 @@ use godwit_protocol::start::StartRequest;
 use godwit_protocol::worker::RateSettings;
 use godwit_protocol::{Origin, Secret};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ impl Core {
             Ok(request) => Box::new(request),
             Err(error) => return self.answer(conn, id, &super::page_calls::bad_body(&error)),
         };
+        if let Some(output) = self.started_before(&origin, &request.settings) {
+            return self.answer(conn, id, &accepted(output));
+        }
         if let Err(answer) = self.judge_start(&request) {
             return self.answer(conn, id, &answer);
         }
@@ -102,7 +105,7 @@ impl Core {
             Ok(work) => self.add_transfer(waiting.conn, &origin, request, work, now),
             Err(error) => Err(plan_refused(&error)),
         };
-        let answer = answer.map_or_else(|error| error, |output| PageAnswer::ok(&json!({"transfer_specs": [output]})));
+        let answer = answer.map_or_else(|error| error, accepted);
         self.answer(waiting.conn, waiting.id, &answer);
     }
 
@@ -114,7 +117,10 @@ impl Core {
         work: Work,
         now: Now,
     ) -> Result<TransferOutput, PageAnswer> {
-        // Again: others may have been added while the disk was asked.
+        // Again: others may have been added while the disk was asked, this one among them.
+        if let Some(output) = self.started_before(origin, &request.settings) {
+            return Ok(output);
+        }
         self.judge_start(&request)?;
         let StartRequest { mut spec, settings } = request;
         let credentials = Credentials::take(&mut spec);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod bandwidth;
 mod certificates;
 mod consent;
