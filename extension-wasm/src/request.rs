@@ -68,7 +68,9 @@ pub fn precheck(call: &PageCall, origin: &str, trust: &TrustView) -> Prechecked 
     let Ok(origin) = origin.parse::<Origin>() else {
         return Prechecked::Answer(refused("the origin of the page is not acceptable"));
     };
-    if Endpoint::route(&call.method, &call.uri).is_ok_and(|endpoint| endpoint.needs_no_consent()) {
+    // Polling is answered with an empty list, as before consent: a page must not learn by it that it was refused.
+    let harmless = |endpoint: &Endpoint| endpoint.needs_no_consent() || *endpoint == Endpoint::Activity;
+    if Endpoint::route(&call.method, &call.uri).is_ok_and(|endpoint| harmless(&endpoint)) {
         return Prechecked::Forward;
     }
     let restricted = trust
@@ -284,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_restricted_site_is_refused_without_the_agent_and_others_are_not() {
-        let Checked::Call(call) = check(&request(|_| {}), SITE) else { panic!("refused") };
+        let start = request(|r| r["uri_reference"] = json!("/connect/transfers/start"));
+        let Checked::Call(call) = check(&start, SITE) else { panic!("refused") };
         let trust = TrustView {
             restricted: vec!["https://*.bad.example".into(), SITE.into(), "junk".into()],
             ..TrustView::default()
@@ -301,13 +304,15 @@ mod tests {
     }
 
     #[test]
-    fn a_restricted_site_still_learns_that_godwit_exists() {
-        let text = request(|r| {
-            r["method"] = json!("GET");
-            r["uri_reference"] = json!("/connect/info/version");
-        });
-        let Checked::Call(call) = check(&text, SITE) else { panic!("refused") };
+    fn a_restricted_site_still_learns_that_godwit_exists_and_not_by_polling_that_it_is_restricted() {
         let trust = TrustView { restricted: vec![SITE.into()], ..TrustView::default() };
-        assert_eq!(precheck(&call, SITE, &trust), Prechecked::Forward);
+        for (method, uri) in [("GET", "/connect/info/version"), ("POST", "/connect/transfers/activity")] {
+            let text = request(|r| {
+                r["method"] = json!(method);
+                r["uri_reference"] = json!(uri);
+            });
+            let Checked::Call(call) = check(&text, SITE) else { panic!("refused") };
+            assert_eq!(precheck(&call, SITE, &trust), Prechecked::Forward, "{uri}");
+        }
     }
 }

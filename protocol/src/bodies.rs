@@ -5,6 +5,7 @@
 use crate::Secret;
 use crate::spec::fields::{Fields, MAX_TEXT, wrong};
 use crate::spec::host::normalise_host;
+use crate::spec::parse::fingerprint;
 use crate::spec::{Authentication, SpecError};
 use serde::Deserialize;
 use serde_json::Value;
@@ -86,8 +87,12 @@ pub struct TestPorts {
 pub struct Authenticate {
     /// In canonical form.
     pub host: String,
-    /// Of the vendor's control connection; here of both, TCP and UDP.
+    /// `fasp_port`, UDP; without one that of the vendor's control connection, which pages give here.
     pub port: u16,
+    /// `ssh_port`, TCP.
+    pub tcp_port: u16,
+    /// What the server's certificate must be (`sshfp`): pages pass specs that servers made.
+    pub fingerprint: Option<String>,
     /// Login name.
     pub user: String,
     /// Either this…
@@ -167,7 +172,10 @@ impl Authenticate {
             return Err(wrong("remote_password", "is missing, and there is no token"));
         }
         let user = f.plain(&["remote_user"], 255)?.unwrap_or_default();
-        Ok(Self { host: host(&f)?, port: f.port(&["ssh_port"])?.unwrap_or(DEFAULT_PORT), user, password, token })
+        let tcp_port = f.port(&["ssh_port"])?.unwrap_or(DEFAULT_PORT);
+        let port = f.port(&["fasp_port"])?.unwrap_or(tcp_port);
+        let fingerprint = fingerprint(&f)?;
+        Ok(Self { host: host(&f)?, port, tcp_port, fingerprint, user, password, token })
     }
 }
 
@@ -225,6 +233,9 @@ mod tests {
             "remote_password": "p", "token": "t", "authentication": "password"}))
         .unwrap();
         assert_eq!((login.host.as_str(), login.port, login.token), ("example.com", 33001, None));
+        let spec = json!({"remote_host": "a", "remote_password": "p", "ssh_port": 22, "fasp_port": 33002, "sshfp": "SHA256:x"});
+        let login = Authenticate::from_body(&spec).unwrap();
+        assert_eq!((login.tcp_port, login.port, login.fingerprint.as_deref()), (22, 33002, Some("SHA256:x")));
         for (body, field) in [
             (json!({"remote_host": "a b", "remote_password": "p"}), "remote_host"),
             (json!({"remote_password": "p"}), "remote_host"),

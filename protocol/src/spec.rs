@@ -8,7 +8,7 @@
 mod change;
 pub(crate) mod fields;
 pub(crate) mod host;
-mod parse;
+pub(crate) mod parse;
 pub(crate) mod public;
 mod target;
 

@@ -86,10 +86,10 @@ impl Core {
             server: ServerAddress {
                 host: login.host,
                 data_port: login.port,
-                tcp_port: login.port,
+                tcp_port: login.tcp_port,
                 user: login.user,
                 credential,
-                identity: ServerIdentity { fingerprint: None, pin },
+                identity: ServerIdentity { fingerprint: login.fingerprint, pin },
             },
             paths: vec![PathPair { source: format!(".godwit-login-{name}"), destination: None }],
             destination_root: self.home.run.to_string_lossy().into_owned(),

@@ -7,6 +7,7 @@ use godwit_protocol::start::ConnectSettings;
 use godwit_protocol::ui::TransferStatus;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The answer to `start` and `resume`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +28,18 @@ impl TransferOutput {
             transfer_spec: spec(id, transfer, attempts),
             uuid: id.as_str().into(),
             tags: json!({"aspera": aspera}),
+        }
+    }
+
+    /// For one that was removed meanwhile.
+    #[must_use]
+    pub fn removed(id: &TransferId, tombstone: &Tombstone) -> Self {
+        let tags = json!({"aspera": aspera_tags(id, 1)});
+        Self {
+            aspera_connect_settings: tombstone.settings.clone(),
+            transfer_spec: json!({"tags": tags}),
+            uuid: id.as_str().into(),
+            tags,
         }
     }
 }
@@ -108,36 +121,58 @@ pub fn transfer_info(id: &TransferId, transfer: &Transfer, place: &Place) -> Val
     if order.settings.return_files
         && let Value::Object(fields) = &mut info
     {
-        fields.insert("files".into(), files(id, transfer));
+        fields.insert("files".into(), files(id, transfer, running));
     }
     info
 }
 
-fn files(id: &TransferId, transfer: &Transfer) -> Value {
-    let files = transfer.files.iter().enumerate().map(|(n, file)| {
-        let written = if file.error.is_some() { 0 } else { file.size };
+/// Files that were active so far: those that have ended, and one that is the whole transfer.
+fn files(id: &TransferId, transfer: &Transfer, running: bool) -> Value {
+    let entry = |path: &str, expected: u64, written: u64| {
+        // By its path: the list is bounded, so that a place in it is no name.
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
         json!({
-            "bytes_expected": file.size,
+            "bytes_expected": expected,
             "bytes_written": written,
-            "fasp_file_id": format!("{id}-{n}"),
-            "file": transfer.full_path(&file.path),
+            "fasp_file_id": format!("{id}-{:016x}", hasher.finish()),
+            "file": transfer.full_path(path),
         })
-    });
-    Value::Array(files.collect())
+    };
+    let ended = transfer.files.iter().map(|f| entry(&f.path, f.size, if f.error.is_some() { 0 } else { f.size }));
+    let stats = &transfer.standing.stats;
+    let alone = running && stats.scan_complete && stats.files_expected == 1 && transfer.files.is_empty();
+    let current = (alone && !stats.current_file.is_empty())
+        .then(|| entry(&stats.current_file, stats.bytes_expected, stats.bytes_written));
+    Value::Array(ended.chain(current).collect())
 }
 
-/// The last that a page hears of a removed transfer.
+/// The last that a page hears of a removed transfer: all fields are there, since pages read them without looking.
 #[must_use]
 pub fn removed_info(id: &str, tombstone: &Tombstone) -> Value {
-    json!({
+    let mut info = json!({
         "uuid": id,
         "status": TransferStatus::Removed,
         "title": tombstone.title,
         "aspera_connect_settings": tombstone.settings,
         "transfer_spec": {},
+        "transport": "fasp",
         "modify_time": date(tombstone.removed_ms),
+        "end_time": date(tombstone.removed_ms),
+        "file_counts": {"attempted": 0, "completed": 0, "failed": 0, "skipped": 0},
         "transfer_iteration_token": tombstone.token,
-        "error_code": 0,
-        "error_desc": "",
-    })
+    });
+    if let Value::Object(fields) = &mut info {
+        for name in ["previous_status", "add_time", "start_time", "current_file", "explorer_path", "error_desc"] {
+            fields.insert(name.into(), "".into());
+        }
+        let numbers = ["bytes_expected", "bytes_written", "percentage", "calculated_rate_kbps", "elapsed_usec"];
+        for name in numbers.into_iter().chain(["remaining_usec", "error_code"]) {
+            fields.insert(name.into(), 0.into());
+        }
+        if tombstone.settings.return_files {
+            fields.insert("files".into(), json!([]));
+        }
+    }
+    info
 }

@@ -110,7 +110,7 @@ fn path(index: usize, item: &Value) -> Result<SpecPath, SpecError> {
 }
 
 /// `sshfp`: printable ASCII, so that it can be shown and compared.
-fn fingerprint(f: &Fields<'_>) -> Result<Option<String>, SpecError> {
+pub(crate) fn fingerprint(f: &Fields<'_>) -> Result<Option<String>, SpecError> {
     let text = f.plain(&["sshfp"], 256)?;
     match text {
         Some(text) if !text.is_ascii() => Err(wrong("sshfp", "must be a fingerprint in ASCII characters")),
