@@ -13,6 +13,9 @@ import { until, withLimit } from "./wait.mjs";
 const GECKO_ID = "godwit@godwit.io";
 const GECKO_UUID = "6f1d2c3b-8a47-4e5e-9d10-0d171d171d17";
 
+/** Longest wait for one answer of the driver, milliseconds. */
+const ANSWER = 10_000;
+
 const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
 
 /** @typedef {"chromium" | "firefox"} BrowserName */
@@ -22,15 +25,11 @@ export const BROWSERS = /** @type {any} */ ((process.env.GODWIT_BROWSERS ?? "chr
 
 /**
  * Tells the browser of this machine where the host is.
- * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name
+ * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name @param {string} [profile] name of its folder
  */
-export function registerHost(machine, name) {
-  machine.run("godwit", ["register", "--browser", name, "--dir", registrationFolder(machine, name)]);
-}
-
-/** @param {import("./machine.mjs").Machine} machine @param {BrowserName} name */
-function registrationFolder(machine, name) {
-  return name === "chromium" ? machine.made("profile-chromium") : machine.home;
+export function registerHost(machine, name, profile = `profile-${name}`) {
+  const folder = name === "chromium" ? machine.made(profile) : machine.home;
+  machine.run("godwit", ["register", "--browser", name, "--dir", folder]);
 }
 
 /** @param {import("puppeteer-core").LaunchOptions} common */
@@ -63,16 +62,17 @@ export class Browser {
    * Starts the browser and loads the extension. A second start on the same machine finds the same profile.
    * @param {import("./machine.mjs").Machine} machine
    * @param {BrowserName} name
-   * @param {{headless?: boolean, register?: boolean}} [options]
+   * @param {{headless?: boolean, register?: boolean, profile?: string}} [options] `profile`: name of its folder
    */
   static async launch(machine, name, options = {}) {
-    if (options.register ?? true) registerHost(machine, name);
+    const profile = options.profile ?? `profile-${name}`;
+    if (options.register ?? true) registerHost(machine, name, profile);
     const headless = options.headless ?? true;
     /** @type {import("puppeteer-core").LaunchOptions} */
     const common = {
       executablePath: PROGRAMS[name],
       headless,
-      userDataDir: machine.made(`profile-${name}`),
+      userDataDir: machine.made(profile),
       // Chromium's own windows speak the language of the environment; Firefox has one language without a language pack.
       env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: process.env.GODWIT_LANGUAGE ?? "en" }),
       defaultViewport: headless ? { width: 1200, height: 800 } : null,
@@ -111,12 +111,13 @@ export class Browser {
    */
   async windows(kind) {
     const prefix = `${this.base}pages/${kind}.html`;
-    const pages = await this.driver.pages();
+    // A driver may lose an answer when a window closes meanwhile; whoever waits asks again.
+    const pages = await withLimit(this.driver.pages(), ANSWER);
     if (this.name === "chromium") {
       return pages.filter((page) => page.url().startsWith(prefix)).map((page) => new ExtensionWindow(page));
     }
     // Firefox tells the driver of the window, but not where its page went: ask for the tree.
-    const { contexts } = await this.#bidi("browsingContext.getTree", { maxDepth: 0 });
+    const { contexts } = await withLimit(this.#bidi("browsingContext.getTree", { maxDepth: 0 }), ANSWER);
     const ids = contexts.filter((/** @type {any} */ c) => c.url.startsWith(prefix)).map((/** @type {any} */ c) => c.context);
     return pages.filter((page) => ids.includes(contextId(page))).map((page) => new ExtensionWindow(page));
   }

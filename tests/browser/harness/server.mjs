@@ -25,20 +25,22 @@ export class TransferServer {
       return ready;
     });
     const words = Object.fromEntries(line.split(" ").slice(1).map((word) => split(word)));
-    const port = Number(words.data.slice(words.data.lastIndexOf(":") + 1));
-    return new TransferServer(child, user, password, port, words.fingerprint);
+    const port = (/** @type {string} */ address) => Number(address.slice(address.lastIndexOf(":") + 1));
+    return new TransferServer(child, user, password, port(words.data), words.fingerprint, port(words.api));
   }
 
   /**
    * @param {ReturnType<import("./machine.mjs").Machine["start"]>} child
    * @param {string} user @param {string} password @param {number} port @param {string} fingerprint
+   * @param {number} tcpPort one that accepts TCP connections
    */
-  constructor(child, user, password, port, fingerprint) {
+  constructor(child, user, password, port, fingerprint, tcpPort) {
     this.process = child;
     this.user = user;
     this.password = password;
     this.port = port;
     this.fingerprint = fingerprint;
+    this.tcpPort = tcpPort;
   }
 
   /** The part of a transfer spec that every transfer with this server has. */
