@@ -2,6 +2,7 @@
 // A walk through a window by the Tab key alone.
 
 import assert from "node:assert/strict";
+import { until } from "./wait.mjs";
 
 /** Everything a person can stop at. */
 const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
@@ -13,7 +14,8 @@ const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
 export async function walk(window) {
   // In a new tab the keys may belong to the field for addresses.
   await window.page.bringToFront().catch(() => {});
-  const count = await window.evaluate((stops) => {
+  // A busy machine may answer late: asked again, nothing is lost.
+  const begin = () => window.evaluate((stops) => {
     const seen = /** @type {any} */ (globalThis);
     seen.stops = new Set();
     // Radio buttons of one name are one stop; a stop taken away on purpose is none.
@@ -31,7 +33,7 @@ export async function walk(window) {
     start.focus();
     return left;
   }, STOPS);
-  assert.ok(count > 0, "a window has something to stop at");
+  const count = await until("the window has something to stop at", begin);
   for (let presses = 0; presses < count * 2 + 40; presses += 1) {
     await window.press("Tab");
     if ((await left(window)).length === 0) return;
@@ -41,4 +43,6 @@ export async function walk(window) {
 
 /** @param {import("./window.mjs").ExtensionWindow} window @returns {Promise<string[]>} */
 const left = (window) =>
-  window.evaluate(() => [.../** @type {Set<Element>} */ (/** @type {any} */ (globalThis).stops)].map((element) => element.outerHTML.slice(0, 120)));
+  until("the window says what is left", () =>
+    window.evaluate(() => [.../** @type {Set<Element>} */ (/** @type {any} */ (globalThis).stops)].map((element) => element.outerHTML.slice(0, 120))),
+  );
