@@ -13,6 +13,7 @@ const PAGES = {
   "open-folders": "picker",
   "save-file": "picker",
   "server-certificate": "certificate",
+  credentials: "credentials",
 };
 
 /** Oldest first. @type {Map<string, Prompt>} */
@@ -71,9 +72,11 @@ export function abandoned(id) {
   agent.request("ui.answer", { prompt_id: id, decision: "cancel" }).catch(() => {});
 }
 
-/** No page of this origin waits for an answer any more. @param {string} origin */
+/** No page of this origin waits for an answer any more; a transfer that wants a login does. @param {string} origin */
 export function originLeft(origin) {
-  for (const prompt of [...open.values()]) if (prompt.origin === origin) abandoned(prompt.prompt_id);
+  for (const prompt of [...open.values()]) {
+    if (prompt.origin === origin && prompt.ask !== "credentials") abandoned(prompt.prompt_id);
+  }
 }
 
 /** @param {number} windowId */

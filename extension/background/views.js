@@ -33,6 +33,7 @@ const ALLOWED = {
   about: ["ui.status"],
   consent: [],
   certificate: [],
+  credentials: [],
 };
 
 /** Pages that may follow the list of transfers. */

@@ -7,6 +7,7 @@
 const SIZES = {
   consent: { width: 580, height: 520 },
   certificate: { width: 580, height: 540 },
+  credentials: { width: 520, height: 560 },
   picker: { width: 900, height: 640 },
   activity: { width: 960, height: 680 },
   monitor: { width: 900, height: 720 },

@@ -15,8 +15,12 @@ pub enum Purpose {
     Start(u64),
     /// One page call.
     Dialog(u64),
+    /// Where one download goes.
+    Folder(u64),
     /// A transfer that met an unknown certificate.
     Certificate(TransferId),
+    /// A transfer that its server turned away.
+    Login(TransferId),
 }
 
 /// A question with its purpose.

@@ -4,7 +4,7 @@ use crate::{Outcome, place, run, wasm};
 use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("chromium", "/usr/bin/chromium"),
     // Its own windows in German, for the pictures.
     ("chromium-l10n", "/usr/lib/chromium/locales/de.pak"),
@@ -14,8 +14,7 @@ const PACKAGES: [(&str, &str); 9] = [
     // Hosts and disks of the tests' own.
     ("iproute2", "/usr/sbin/ip"),
     ("e2fsprogs", "/usr/sbin/mkfs.ext4"),
-    // Ends a program at a step.
-    ("strace", "/usr/bin/strace"),
+const PACKAGES: [(&str, &str); 12] = [
     // Pages in several scripts are shown in screenshots; without a font they are boxes.
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];

@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 /// Frames that may wait for a slow client; one that lets more pile up is cut off.
 const OUTGOING: usize = 1024;
@@ -103,7 +104,8 @@ async fn read_all(
     inputs.send(Input::Connected { conn, hello }).await.map_err(gone)?;
     loop {
         let payload = match read_frame(&mut reader).await {
-            Ok(Some(payload)) => payload,
+            // A frame may hold a password.
+            Ok(Some(payload)) => Zeroizing::new(payload),
             Ok(None) => return Ok(()),
             Err(error) => {
                 refuse_stream(&error, refuse);

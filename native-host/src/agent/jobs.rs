@@ -47,6 +47,7 @@ pub(crate) fn run(job: Job) -> JobResult {
         }
         Job::File { ticket, wish, grants } => JobResult::Answer { ticket, answer: files::carry_out(&wish, &grants) },
         Job::Connect { ticket, wish } => JobResult::Answer { ticket, answer: probe::try_port(&wish) },
+        Job::Keys(places) => JobResult::Keys(places.settle()),
         Job::Create { ticket, folder } => JobResult::Listed { ticket, result: picker::create(&folder) },
     }
 }

@@ -58,6 +58,7 @@ pub enum AgentError {
 
 /// Runs the agent to its end.
 pub fn run(options: &Options) -> Result<(), AgentError> {
+    crate::no_dumps::forbid();
     if options.detached {
         // Fails only for a group leader, which is detached enough.
         let _ = rustix::process::setsid();

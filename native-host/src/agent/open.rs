@@ -3,8 +3,8 @@
 use super::AgentError;
 use crate::core::{Core, Parts};
 use crate::home::Home;
-use crate::secrets::{FileKeyStore, Vault};
-use crate::settings::{SettingsBook, replace_file};
+use crate::secrets::{KeyPlaces, Vault};
+use crate::settings::{KeyStoreChoice, SettingsBook, replace_file};
 use crate::store::{SledStore, Store, snapshot};
 use crate::time::Now;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,21 @@ pub(super) fn core(home: &Home, settings: SettingsBook, idle: Duration, now: Now
     if let Some(aside) = opened.set_aside {
         notices.push(restore(&mut store, home, &aside));
     }
-    let vault = Vault::open(&FileKeyStore { path: home.state.join("keys").join("secrets.key") })?;
-    notices.push("Passwords of queued transfers are sealed with a key file of yours (mode 0600).".into());
+    let key_places = KeyPlaces {
+        file: home.state.join("keys").join("secrets.key"),
+        desktop: match settings.now().security.key_store {
+            KeyStoreChoice::Desktop => true,
+            KeyStoreChoice::File => false,
+            // A folder that keeps everything keeps the key too.
+            KeyStoreChoice::Auto => std::env::var_os("GODWIT_HOME").is_none(),
+        },
+    };
+    let vault = Vault::new(&key_places.settle()?);
+    tracing::info!("{}", vault.notice());
     let parts = Parts {
         store,
         vault,
+        key_places,
         settings,
         home: home.clone(),
         notices,

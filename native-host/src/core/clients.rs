@@ -35,7 +35,7 @@ pub(super) struct Subscription {
 }
 
 impl Core {
-    pub(super) fn connected(&mut self, conn: ConnId, hello: &Hello) {
+    pub(super) fn connected(&mut self, conn: ConnId, hello: &Hello, now: Now) {
         let caller = hello.caller.clone().unwrap_or_default();
         tracing::info!(conn, role = ?hello.role, version = hello.version, browser = caller.browser, "client");
         let client = Client {
@@ -55,6 +55,7 @@ impl Core {
         self.send_badge(Some(conn));
         if hello.role == Role::Extension {
             self.send_settings(Some(conn));
+            self.look_for_keys(now);
         }
     }
 
@@ -64,8 +65,10 @@ impl Core {
         }
         self.waiting.retain(|_, w| w.conn != conn);
         for asked in self.prompts.take_all(conn) {
-            if let Purpose::Certificate(id) = asked.purpose {
-                self.certificate_unanswered(&id, now);
+            match asked.purpose {
+                Purpose::Certificate(id) => self.certificate_unanswered(&id, now),
+                Purpose::Login(id) => self.login_unanswered(&id, now),
+                Purpose::Consent | Purpose::Start(_) | Purpose::Dialog(_) | Purpose::Folder(_) => {}
             }
         }
     }

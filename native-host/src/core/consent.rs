@@ -78,6 +78,9 @@ impl Core {
         {
             return self.refuse(conn, id, codes::BAD_REQUEST, why);
         }
+        if let Err(why) = self.judge_login(&open.prompt.question, &answer.decision) {
+            return self.refuse(conn, id, codes::BAD_REQUEST, why);
+        }
         let Some((asked, _, next)) = self.prompts.take(conn, &answer.prompt_id) else { return };
         self.respond(conn, id, json!({}));
         if let Some(next) = next {
@@ -85,10 +88,14 @@ impl Core {
         }
         match asked.purpose {
             Purpose::Start(ticket) => self.start_decided(conn, ticket, &asked.prompt.origin, &answer.decision, now),
+            Purpose::Folder(ticket) => self.folder_decided(ticket, &answer.decision),
             Purpose::Consent => self.consent_decided(conn, &asked.prompt.origin, &answer.decision, now),
             Purpose::Dialog(ticket) => self.dialog_answered(ticket, &asked.prompt.question, answer.decision),
             Purpose::Certificate(transfer) => {
                 self.certificate_answered(conn, &transfer, &asked.prompt.question, &answer.decision, now);
+            }
+            Purpose::Login(transfer) => {
+                self.login_answered(&transfer, &asked.prompt.question, answer.decision, now);
             }
         }
     }

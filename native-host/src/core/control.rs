@@ -21,7 +21,8 @@ impl Core {
             transfer.standing.error = Some(TransferError { code, message: code.text().into() });
         }
         self.apply(effects, now);
-        self.close_certificate_prompt(id);
+        self.close_questions(id);
+        self.login_left(id, now);
         Ok(())
     }
 
@@ -33,7 +34,8 @@ impl Core {
 
     pub(super) fn remove_transfer(&mut self, id: &TransferId, now: Now) -> Result<(), Refused> {
         let effects = self.queue.remove(id)?;
-        self.close_certificate_prompt(id);
+        self.close_questions(id);
+        self.resumed_by.remove(id);
         if let Some(transfer) = self.transfers.remove(id) {
             self.token += 1;
             let tombstone = Tombstone {
@@ -49,12 +51,13 @@ impl Core {
             self.transfer_left(id);
         }
         self.apply(effects, now);
+        self.login_left(id, now);
         Ok(())
     }
 
-    fn close_certificate_prompt(&mut self, id: &TransferId) {
-        let purpose = Purpose::Certificate(id.clone());
-        let asked = self.prompts.find(|a| a.purpose == purpose).map(|a| (a.conn, a.prompt.prompt_id.clone()));
+    fn close_questions(&mut self, id: &TransferId) {
+        let of_it = |purpose: &Purpose| matches!(purpose, Purpose::Certificate(of) | Purpose::Login(of) if of == id);
+        let asked = self.prompts.find(|a| of_it(&a.purpose)).map(|a| (a.conn, a.prompt.prompt_id.clone()));
         if let Some((conn, prompt_id)) = asked {
             self.close_prompt(conn, &prompt_id);
         }
@@ -79,6 +82,11 @@ impl Core {
                 transfer.order.spec = spec;
             }
             self.touch_order(id, now);
+            // It may be waiting for just these.
+            self.close_questions(id);
+            self.login_left(id, now);
+            let effects = self.queue.answered(id, true);
+            self.apply(effects, now);
         }
         self.resume_transfer(id, false, now).map_err(super::page_calls::refused)?;
         let output = self.output(id).ok_or_else(|| internal("transfer vanished"))?;

@@ -3,6 +3,7 @@
 use super::files::FileWish;
 use super::{RunId, WorkerEvent};
 use crate::grants::Grant;
+use crate::secrets::{KeyPlaces, Keys, SecretError};
 use crate::store::snapshot::Record;
 use crate::transfers::{PlanError, Work};
 use godwit_protocol::bodies::TestPorts;
@@ -97,6 +98,8 @@ pub enum Output {
 /// Work on the disk.
 #[derive(Debug, PartialEq)]
 pub enum Job {
+    /// Look for the key ring again.
+    Keys(KeyPlaces),
     /// Resolve and check a page's transfer.
     Plan {
         /// For this request.
@@ -162,6 +165,8 @@ impl Job {
             | Self::File { ticket, .. }
             | Self::Connect { ticket, .. }
             | Self::Create { ticket, .. } => *ticket,
+            // Nobody waits for it.
+            Self::Keys(_) => 0,
         }
     }
 }
@@ -205,6 +210,8 @@ pub enum JobResult {
         /// For the page.
         answer: PageAnswer,
     },
+    /// Of [`Job::Keys`].
+    Keys(Result<Keys, SecretError>),
     /// It took too long, or failed in a way that should not be.
     Lost {
         /// For this request.

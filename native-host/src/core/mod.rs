@@ -9,9 +9,11 @@ mod bandwidth;
 mod clients;
 mod consent;
 mod control;
+mod credentials;
 mod dialogs;
 mod events;
 pub(crate) mod files;
+mod keys;
 mod messages;
 mod monitor;
 mod page_calls;
@@ -20,6 +22,7 @@ pub(crate) mod probe;
 mod requests;
 mod revoke;
 mod running;
+mod save_to;
 mod settings;
 mod start;
 
@@ -38,9 +41,11 @@ use crate::grants::Grants;
 use crate::history::Histories;
 use crate::home::Home;
 use crate::limits::RateLimit;
+use crate::logins::Logins;
+use crate::passwords::PasswordBook;
 use crate::prompts::PromptBook;
 use crate::queue::{Queue, TransferId};
-use crate::secrets::Vault;
+use crate::secrets::{KeyPlaces, Vault};
 use crate::settings::SettingsBook;
 use crate::store::{Change, Store, StoreError};
 use crate::time::Now;
@@ -61,6 +66,8 @@ pub struct Parts<S> {
     pub store: S,
     /// For secrets.
     pub vault: Vault,
+    /// Where its keys may be.
+    pub key_places: KeyPlaces,
     /// The user's settings.
     pub settings: SettingsBook,
     /// Paths.
@@ -77,6 +84,9 @@ pub struct Parts<S> {
 pub struct Core {
     store: Box<dyn Store>,
     vault: Vault,
+    key_places: KeyPlaces,
+    /// When the key ring was looked for last.
+    keys_sought: Option<Duration>,
     settings: SettingsBook,
     home: Home,
     notices: Vec<String>,
@@ -92,6 +102,10 @@ pub struct Core {
     /// Those confirmed for one browser session only.
     session_pins: BTreeMap<(String, String), String>,
     grants: Grants,
+    passwords: PasswordBook,
+    logins: Logins,
+    /// Windows in which the user resumed transfers.
+    resumed_by: BTreeMap<TransferId, ConnId>,
     prompts: PromptBook,
     rate_limit: RateLimit,
 
@@ -145,6 +159,8 @@ impl Core {
         let mut core = Self {
             store: Box::new(parts.store),
             vault: parts.vault,
+            key_places: parts.key_places,
+            keys_sought: None,
             settings: parts.settings,
             home: parts.home,
             notices: parts.notices,
@@ -157,6 +173,9 @@ impl Core {
             pins: loaded.pins,
             session_pins: BTreeMap::new(),
             grants: Grants::default(),
+            passwords: loaded.passwords,
+            logins: Logins::default(),
+            resumed_by: BTreeMap::new(),
             prompts: PromptBook::default(),
             rate_limit: RateLimit::default(),
             clients: BTreeMap::new(),
@@ -209,7 +228,7 @@ impl Core {
     /// Handles one input.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
-            Input::Connected { conn, hello } => self.connected(conn, &hello),
+            Input::Connected { conn, hello } => self.connected(conn, &hello, now),
             Input::Disconnected { conn } => self.disconnected(conn, now),
             Input::Request { conn, request } => self.request(conn, request, now),
             Input::Worker { run, event } => self.worker(run, event, now),
@@ -257,6 +276,7 @@ impl Core {
             JobResult::Inspected { ticket, chosen } => self.inspected(ticket, &chosen),
             JobResult::Listed { ticket, result } => self.listed(ticket, result),
             JobResult::Answer { ticket, answer } => self.answered_by_job(ticket, &answer),
+            JobResult::Keys(result) => self.keys_found(result),
             JobResult::Lost { ticket } => self.job_lost(ticket),
         }
     }

@@ -1,6 +1,7 @@
 //! What the core keeps in the store, and when it is written.
 
 use super::{Core, Output};
+use crate::passwords::{LABEL_FORM, Label, PasswordBook};
 use crate::queue::TransferId;
 use crate::store::snapshot::{self, Record};
 use crate::store::{Change, Store, StoreError, Tree, decode, encode};
@@ -38,6 +39,7 @@ pub struct Loaded {
     pub(super) tombstones: BTreeMap<TransferId, Tombstone>,
     pub(super) trust: TrustBook,
     pub(super) pins: BTreeMap<String, String>,
+    pub(super) passwords: PasswordBook,
     pub(super) token_ceiling: u64,
     pub(super) notices: Vec<String>,
 }
@@ -70,6 +72,11 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     for (key, bytes) in store.all(Tree::Pins)? {
         if let Some(pin) = read(PIN_FORM, &key, &bytes, &mut unread) {
             loaded.pins.insert(key, pin);
+        }
+    }
+    for (key, bytes) in store.all(Tree::Passwords)? {
+        if let Some(label) = read::<Label>(LABEL_FORM, &key, &bytes, &mut unread) {
+            loaded.passwords.add(key, label);
         }
     }
     if let Some(bytes) = store.get(Tree::Meta, TOKEN_KEY)? {
@@ -176,6 +183,10 @@ impl Core {
     pub(super) fn save_pin(&mut self, server: &str, fingerprint: &str) {
         self.pins.insert(server.to_owned(), fingerprint.to_owned());
         self.put(Tree::Pins, server.to_owned(), PIN_FORM, &fingerprint);
+    }
+
+    pub(super) fn save_label(&mut self, name: &str, label: &Label) {
+        self.put(Tree::Passwords, name.to_owned(), LABEL_FORM, label);
     }
 
     /// `ui.forget-server`

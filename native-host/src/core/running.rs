@@ -10,11 +10,8 @@ use crate::store::{Change, Tree};
 use crate::supervisor::{Ended, WorkerEvent};
 use crate::time::Now;
 use crate::transfers::secrets_key;
-use godwit_protocol::spec::Authentication;
 use godwit_protocol::ui::{Decision, Question, TransferError, TransferStatus};
-use godwit_protocol::worker::{
-    Command, Credential, Failure, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions,
-};
+use godwit_protocol::worker::{Command, Failure, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions};
 use godwit_protocol::{ErrorCode, RateKbps};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,6 +25,10 @@ pub(super) struct Run {
     before_ms: u64,
     /// A certificate had been confirmed before this run began.
     pinned: bool,
+    /// A worker was started: the server was asked.
+    tried: bool,
+    /// The saved password that it logs in with.
+    saved: Option<String>,
     /// Of the bandwidth limits.
     pub(super) share: Share,
 }
@@ -43,11 +44,14 @@ impl Core {
                 Effect::Start { id, run, attempt } => {
                     let before_ms = self.transfers.get(&id).map_or(0, |t| t.standing.elapsed_ms);
                     let share = Share::default();
-                    self.runs.insert(run, Run { id: id.clone(), began: now.mono, before_ms, pinned: false, share });
+                    let (began, pinned, tried, saved) = (now.mono, false, false, None);
+                    self.runs.insert(run, Run { id: id.clone(), began, before_ms, pinned, tried, saved, share });
                     match self.orders(&id, attempt) {
-                        Ok(mut start) => {
+                        Ok((mut start, saved)) => {
                             if let Some(worker) = self.runs.get_mut(&run) {
                                 worker.pinned = start.server.identity.pin.is_some();
+                                worker.tried = true;
+                                worker.saved = saved;
                             }
                             start.rate = self.widest_rate(run);
                             tracing::info!(target: TRANSFER_LOG, %id, attempt, run = run.0, "worker starts");
@@ -87,24 +91,15 @@ impl Core {
         }
     }
 
-    /// What a worker is told; or why none can be started.
-    fn orders(&self, id: &TransferId, attempt: u32) -> Result<Start, Failure> {
+    /// What a worker is told, and the saved password in it; or why none can be started.
+    fn orders(&self, id: &TransferId, attempt: u32) -> Result<(Start, Option<String>), Failure> {
         let transfer = self.transfers.get(id).ok_or_else(|| Failure::new(ErrorCode::Internal, "no such transfer"))?;
         let (order, spec) = (&transfer.order, &transfer.order.spec);
-        let secrets = self.credentials(id).map_err(|why| Failure::new(ErrorCode::Authentication, why))?;
-        let credential = match (spec.authentication, secrets.token, secrets.password) {
-            (Authentication::Token, Some(token), _) | (Authentication::Password, Some(token), None) => {
-                Credential::Token { token }
-            }
-            (_, _, Some(password)) => Credential::Password { password },
-            (_, None, None) => {
-                return Err(Failure::new(ErrorCode::Authentication, "the page gave no password and no token"));
-            }
-        };
+        let (credential, saved) = self.login_of(id)?;
         let settings = self.settings.now();
         let fingerprint = spec.fingerprint.clone();
         let pin = if fingerprint.is_some() { None } else { self.pin(&order.session, &self.server_name(id)) };
-        Ok(Start {
+        let start = Start {
             transfer_id: id.as_str().into(),
             attempt,
             direction: spec.direction,
@@ -131,10 +126,11 @@ impl Core {
             rate: order.rate,
             sessions: sessions(settings, order.rate.target),
             cookie: spec.cookie.clone().unwrap_or_default(),
-        })
+        };
+        Ok((start, saved))
     }
 
-    fn server_name(&self, id: &TransferId) -> String {
+    pub(super) fn server_name(&self, id: &TransferId) -> String {
         let spec = self.transfers.get(id).map(|t| &t.order.spec);
         spec.map(|s| format!("{}:{}", s.remote_host, s.fasp_port)).unwrap_or_default()
     }
@@ -164,6 +160,7 @@ impl Core {
                 self.tell_share(run, now);
                 let effects = self.queue.session_began(&id, run);
                 self.apply(effects, now);
+                self.let_in(&id, now);
             }
             WorkerEvent::Report(Report::Stats(stats)) => {
                 self.progress(&id, run, stats, now);
@@ -204,7 +201,8 @@ impl Core {
 
     fn run_ended(&mut self, run: RunId, ended: Ended, now: Now) -> Vec<Effect> {
         let Some(worker) = self.runs.get(&run) else { return Vec::new() };
-        let (id, pinned) = (worker.id.clone(), worker.pinned);
+        let id = worker.id.clone();
+        let mut effects = Vec::new();
         let (outcome, error) = match ended {
             Ended::Done(stats) => {
                 tracing::info!(target: TRANSFER_LOG, %id, bytes = stats.bytes_written, files = stats.files_completed, "transfer completed");
@@ -213,7 +211,7 @@ impl Core {
             }
             Ended::Failed(failure) => {
                 tracing::warn!(target: TRANSFER_LOG, %id, code = failure.code.number(), error = failure.message, "session failed");
-                self.session_failed(&id, pinned, failure)
+                self.session_failed(run, &id, failure, now, &mut effects)
             }
             Ended::Crashed(how) => {
                 tracing::error!(target: TRANSFER_LOG, %id, run = run.0, how, "the worker crashed");
@@ -227,8 +225,11 @@ impl Core {
         self.runs.remove(&run);
         self.histories.ended(&id, now.wall_ms, error.clone());
         self.share_out(None, now);
-        let effects = self.queue.ended(&id, run, outcome, now.mono);
+        effects.extend(self.queue.ended(&id, run, outcome, now.mono));
         let status = self.queue.place(&id).map(|p| p.status);
+        if matches!(status, None | Some(TransferStatus::Failed | TransferStatus::Completed)) {
+            self.login_left(&id, now);
+        }
         if let Some(transfer) = self.transfers.get_mut(&id) {
             transfer.standing.stats.rate_kbps = 0;
             if matches!(status, Some(TransferStatus::Failed | TransferStatus::WillRetry | TransferStatus::Initiating)) {
@@ -238,7 +239,16 @@ impl Core {
         effects
     }
 
-    fn session_failed(&mut self, id: &TransferId, pinned: bool, failure: Failure) -> (Outcome, Option<Failure>) {
+    fn session_failed(
+        &mut self,
+        run: RunId,
+        id: &TransferId,
+        failure: Failure,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> (Outcome, Option<Failure>) {
+        let (pinned, tried, saved) =
+            self.runs.get_mut(&run).map_or_else(Default::default, |r| (r.pinned, r.tried, r.saved.take()));
         let status = self.queue.place(id).map(|p| p.status);
         let wanted = matches!(status, Some(TransferStatus::Initiating | TransferStatus::Running));
         let outcome = match (failure.code, &failure.fingerprint) {
@@ -246,6 +256,19 @@ impl Core {
             (ErrorCode::UserCancel, _) if wanted && !self.closing => Outcome::Crashed,
             (ErrorCode::Insecure, Some(fingerprint)) if wanted && !pinned && self.ask_certificate(id, fingerprint) => {
                 Outcome::NeedsAnswer
+            }
+            (ErrorCode::Authentication, _) if wanted => {
+                if let Some(saved) = saved {
+                    self.passwords.refused(&saved);
+                }
+                let (waits, on_others) = self.turned_away(id, tried);
+                effects.extend(on_others);
+                // The key ring may be unlocked any moment, as after the user has logged in.
+                let retryable = !tried && self.key_is_away(id);
+                if retryable {
+                    self.look_for_keys(now);
+                }
+                if waits { Outcome::NeedsAnswer } else { Outcome::Failed { retryable } }
             }
             (code, _) => Outcome::Failed { retryable: code.is_retryable() },
         };
@@ -311,7 +334,7 @@ impl Core {
         }
     }
 
-    fn error_forgotten(&mut self, id: &TransferId) {
+    pub(super) fn error_forgotten(&mut self, id: &TransferId) {
         if let Some(transfer) = self.transfers.get_mut(id) {
             transfer.standing.error = None;
         }

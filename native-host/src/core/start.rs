@@ -17,6 +17,7 @@ use godwit_protocol::{Origin, Secret};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The secrets of one transfer as they are sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,10 +68,26 @@ impl Core {
         if let Err(answer) = self.judge_start(&request) {
             return self.answer(conn, id, &answer);
         }
+        if self.asks_where(&request) {
+            return self.ask_where(conn, id, origin, &request, body, deadline);
+        }
+        let downloads = self.downloads();
+        self.plan_start(conn, id, origin, request, downloads, deadline);
+    }
+
+    /// Has the disk asked; relative downloads go below `downloads`.
+    pub(super) fn plan_start(
+        &mut self,
+        conn: ConnId,
+        id: u64,
+        origin: Origin,
+        request: Box<StartRequest>,
+        downloads: PathBuf,
+        deadline: Option<Duration>,
+    ) {
         let grants = self.grants.of(&self.session_of(conn), &origin);
         let wanted = Wanted::Page { origin, endpoint: Endpoint::Start, body: String::new(), stage: Stage::Disk };
         let ticket = self.wait(conn, id, deadline, wanted);
-        let downloads = self.downloads();
         self.out.push(super::Output::Job(Job::Plan { ticket, request, grants, downloads }));
     }
 
@@ -161,7 +178,7 @@ impl Core {
             return Ok(());
         }
         let sealed = serde_json::to_vec(secrets).map_err(|e| e.to_string()).and_then(|plain| {
-            let plain = zeroize::Zeroizing::new(plain);
+            let plain = Zeroizing::new(plain);
             self.vault.seal(&key, &plain).map_err(|e| e.to_string())
         });
         match sealed {
@@ -178,19 +195,23 @@ impl Core {
 
     /// The credentials of a transfer; the error is for the user.
     pub(super) fn credentials(&self, id: &TransferId) -> Result<Credentials, String> {
-        let key = secrets_key(id);
+        let Some(plain) = self.secret(&secrets_key(id))? else { return Ok(Credentials::default()) };
+        serde_json::from_slice(&plain).map_err(|_| "a stored password cannot be read".to_owned())
+    }
+
+    /// A sealed record, opened; the error is for the user.
+    pub(super) fn secret(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         let pending = self.changes.iter().rev().find_map(|change| match change {
-            Change::Put(Tree::Secrets, k, bytes) if *k == key => Some(Some(bytes.clone())),
-            Change::Delete(Tree::Secrets, k) if *k == key => Some(None),
+            Change::Put(Tree::Secrets, k, bytes) if k == key => Some(Some(bytes.clone())),
+            Change::Delete(Tree::Secrets, k) if k == key => Some(None),
             _ => None,
         });
         let sealed = match pending {
             Some(sealed) => sealed,
-            None => self.store.get(Tree::Secrets, &key).map_err(|e| e.to_string())?,
+            None => self.store.get(Tree::Secrets, key).map_err(|e| e.to_string())?,
         };
-        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
-        let plain = self.vault.unseal(&key, &sealed).map_err(|e| e.to_string())?;
-        serde_json::from_slice(&plain).map_err(|_| "a stored password cannot be read".to_owned())
+        let Some(sealed) = sealed else { return Ok(None) };
+        self.vault.unseal(key, &sealed).map(Some).map_err(|e| e.to_string())
     }
 }
 

@@ -92,6 +92,11 @@ impl Core {
                     self.refuse(conn, id, codes::NOT_FOUND, "There is no such server.");
                 }
             }
+            prefs::kinds::PASSWORDS => self.list_passwords(conn, id),
+            prefs::kinds::FORGET_PASSWORD => {
+                let Some(wish) = self.params(conn, id, params) else { return };
+                self.forget_password(conn, id, &wish);
+            }
             prefs::kinds::SETTINGS => {
                 let view = self.settings.view();
                 self.respond_with(conn, id, &view);
@@ -124,7 +129,10 @@ impl Core {
     fn act(&mut self, conn: ConnId, id: u64, kind: &str, transfer: &TransferId, now: Now) {
         let done = match kind {
             kinds::STOP => self.stop_transfer(transfer, now),
-            kinds::RESUME => self.resume_transfer(transfer, true, now),
+            kinds::RESUME => {
+                self.resumed_by.insert(transfer.clone(), conn);
+                self.resume_transfer(transfer, true, now)
+            }
             kinds::REMOVE => self.remove_transfer(transfer, now),
             _ => {
                 return match self.reveal(conn, transfer) {
@@ -167,7 +175,13 @@ impl Core {
             more: json!({"host": self.clients.get(&conn).map(|client| client.host.clone()), "log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
                 "transfers_total": self.transfers.len()}),
             transfers,
-            notices: self.notices.iter().chain(self.settings.problems()).cloned().collect(),
+            notices: self
+                .notices
+                .iter()
+                .chain(self.settings.problems())
+                .cloned()
+                .chain([self.vault.notice()])
+                .collect(),
         };
         self.respond_with(conn, id, &status);
     }

@@ -42,6 +42,7 @@ pub enum Ending {
 
 /// Runs the host with the process's arguments (without the program's name) to its end.
 pub fn run(arguments: &[OsString]) -> io::Result<Ending> {
+    crate::no_dumps::forbid();
     let output = take_stdout()?;
     let kind = match args::check(arguments) {
         Ok(kind) => kind,

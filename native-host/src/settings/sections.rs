@@ -56,6 +56,8 @@ pub enum RemoveFinished {
 pub struct Downloads {
     /// Absolute path; absent = the desktop's download folder.
     pub folder: Option<PathBuf>,
+    /// Ask for the folder at each download that a page starts. Default false.
+    pub always_ask: bool,
 }
 
 /// `[queue]`
@@ -137,11 +139,29 @@ pub struct Notifications {
 }
 
 /// `[security]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Security {
     /// "Allow once" covers one transfer only, instead of the browser session. Default false.
     pub ask_always: bool,
+    /// Passwords may be saved, if the user wants it when asked for one. Default true.
+    pub save_passwords: bool,
+    /// Where the key for stored passwords is kept: `desktop` (the key ring; a file while there is none), `file`, or `auto`
+    /// (default): `desktop`, but `file` with `GODWIT_HOME`, which keeps everything in one folder. Holds from the next start on.
+    pub key_store: KeyStoreChoice,
+}
+
+/// See [`Security::key_store`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyStoreChoice {
+    /// By the circumstances.
+    #[default]
+    Auto,
+    /// The key ring.
+    Desktop,
+    /// A file.
+    File,
 }
 
 /// `[log]`
@@ -179,6 +199,12 @@ impl Default for Files {
 impl Default for Notifications {
     fn default() -> Self {
         Self { finished: true, failed: true, action_needed: true }
+    }
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self { ask_always: false, save_passwords: true, key_store: KeyStoreChoice::default() }
     }
 }
 

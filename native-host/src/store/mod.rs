@@ -29,6 +29,8 @@ pub enum Tree {
     Trust,
     /// Confirmed certificates, by server.
     Pins,
+    /// Saved passwords without the secret, by server and user.
+    Passwords,
     /// Sealed secrets, by record name.
     Secrets,
     /// Counters.
@@ -37,8 +39,16 @@ pub enum Tree {
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 7] =
-        [Self::Transfers, Self::States, Self::Tombstones, Self::Trust, Self::Pins, Self::Secrets, Self::Meta];
+    pub const ALL: [Self; 8] = [
+        Self::Transfers,
+        Self::States,
+        Self::Tombstones,
+        Self::Trust,
+        Self::Pins,
+        Self::Passwords,
+        Self::Secrets,
+        Self::Meta,
+    ];
 
     /// Its name in keys and exports.
     #[must_use]
@@ -49,6 +59,7 @@ impl Tree {
             Self::Tombstones => "tombstones",
             Self::Trust => "trust",
             Self::Pins => "pins",
+            Self::Passwords => "passwords",
             Self::Secrets => "secrets",
             Self::Meta => "meta",
         }

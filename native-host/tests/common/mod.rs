@@ -51,7 +51,16 @@ impl Place {
     }
 
     pub fn agent_with(&self, arguments: &[&str]) -> Agent {
-        let child = self.command(env!("CARGO_BIN_EXE_godwit-agent")).args(arguments).spawn().unwrap();
+        self.agent_in(|command| {
+            command.args(arguments);
+        })
+    }
+
+    /// With another command line or environment.
+    pub fn agent_in(&self, change: impl Fn(&mut Command)) -> Agent {
+        let mut command = self.command(env!("CARGO_BIN_EXE_godwit-agent"));
+        change(&mut command);
+        let child = command.spawn().unwrap();
         until("the agent listens", || UnixStream::connect(self.socket()).ok());
         Agent(child)
     }
@@ -289,7 +298,7 @@ impl Client {
     pub fn start(&mut self, cookie: &str) -> String {
         let spec = json!({"direction": "receive", "remote_host": "h", "remote_user": "u", "cookie": cookie,
             "remote_password": "hunter2-the-password", "paths": [{"source": "f"}]});
-        let body = json!({"transfer_specs": [{"transfer_spec": spec, "aspera_connect_settings": {"app_id": "app"}}]});
+        let body = json!({"transfer_specs": [{"transfer_spec": spec, "aspera_connect_settings": {"app_id": "app", "allow_dialogs": false}}]});
         let (status, body) = self.page("transfers/start", body);
         assert_eq!(status, 200, "{body}");
         body["transfer_specs"][0]["uuid"].as_str().unwrap().to_owned()

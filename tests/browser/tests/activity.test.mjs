@@ -27,11 +27,11 @@ inEachBrowser("activity", (name) => {
     const site = await world.openSite();
     await world.pickAfterConsent(site, [/** @type {string} */ (film)]);
     await world.pickFile(site, /** @type {string} */ (notes));
-    const upload = (/** @type {string | undefined} */ source, /** @type {object} */ more) =>
-      site.start({ ...world.server.spec(), direction: "send", paths: [{ source }], destination_root: "/in", create_dir: true, ...more });
+    const upload = (/** @type {string | undefined} */ source, /** @type {object} */ more, settings = {}) =>
+      site.start({ ...world.server.spec(), direction: "send", paths: [{ source }], destination_root: "/in", create_dir: true, ...more }, settings);
     done = await upload(notes, {});
     await site.reaches(done, "completed");
-    failed = await upload(notes, { remote_password: "wrong" });
+    failed = await upload(notes, { remote_password: "wrong" }, { allow_dialogs: false });
     await site.reaches(failed, "failed");
     slow = await upload(film, { rate_policy: "fixed", target_rate_kbps: 4_000 });
     await site.midway(slow);

@@ -69,7 +69,7 @@ inEachBrowser("windows", (name) => {
 
   test("running, stopped, failed and finished transfers in popup and activity window", async () => {
     await site.reaches(await site.start(upload({})), "completed");
-    await site.reaches(await site.start(upload({ remote_password: "wrong" })), "failed");
+    await site.reaches(await site.start(upload({ remote_password: "wrong" }), { allow_dialogs: false }), "failed");
     const slow = await site.start(upload({ destination_root: "/slow", rate_policy: "fixed", target_rate_kbps: 4_000 }));
     await site.midway(slow);
     await see("popup", "popup-transfers", POPUP);

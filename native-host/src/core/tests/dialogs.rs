@@ -101,3 +101,30 @@ fn a_relative_download_goes_below_the_download_folder() {
     spec["destination_root"] = json!("../out");
     assert_eq!(world.ask(conn, SITE, "transfers/start", World::start_body(&spec, &json!({}))).0, 400);
 }
+
+#[test]
+fn who_wants_to_be_asked_says_where_each_download_goes() {
+    let mut world = World::with("[downloads]\nalways_ask = true\n", "");
+    let conn = world.browser("s1");
+    world.trust(conn, SITE);
+    let chosen = world.dir.path().join("elsewhere");
+    std::fs::create_dir(&chosen).unwrap();
+    let id = world.post(conn, SITE, "transfers/start", World::start_body(&World::spec(), &json!({})));
+    let prompt = world.prompt(conn);
+    assert!(matches!(&prompt.question, Question::OpenFolders(o) if o.title == "file.bin" && !o.multiple), "{prompt:?}");
+    let paths = vec![chosen.to_str().unwrap().to_owned()];
+    world.decide(conn, &prompt, &Decision::Chosen { paths: paths.clone() }).unwrap();
+    let (status, body) = world.answer(id);
+    assert_eq!(status, 200, "{body}");
+    let uuid = body["transfer_specs"][0]["uuid"].as_str().unwrap().to_owned();
+    assert_eq!(world.workers[&uuid].1.destination_root, chosen.canonicalize().unwrap().to_str().unwrap());
+
+    let id = world.post(conn, SITE, "transfers/start", World::start_body(&World::spec(), &json!({})));
+    let prompt = world.prompt(conn);
+    world.decide(conn, &prompt, &Decision::Cancel).unwrap();
+    assert_eq!(world.answer(id).0, 403);
+    assert_eq!(world.workers.len(), 1, "a cancelled one is not started");
+
+    let quiet = World::start_body(&World::spec(), &json!({"allow_dialogs": false}));
+    assert_eq!(world.ask(conn, SITE, "transfers/start", quiet).0, 200, "a page that allows no dialogs is not held up");
+}

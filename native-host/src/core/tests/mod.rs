@@ -6,6 +6,7 @@ mod again;
 mod bandwidth;
 mod certificates;
 mod consent;
+mod credentials;
 mod dialogs;
 mod durability;
 mod endpoints;
@@ -17,7 +18,6 @@ mod windows;
 
 use super::*;
 use crate::home::Places;
-use crate::secrets::FileKeyStore;
 use crate::settings::MemoryFile;
 use crate::settings::policy::Policy;
 use crate::store::MemoryStore;
@@ -56,11 +56,12 @@ pub(super) struct World {
 fn build(store: MemoryStore, dir: &std::path::Path, file: &MemoryFile, policy: &Policy, now: Now) -> Core {
     static IDS: AtomicU64 = AtomicU64::new(1);
     let home = Home::new(&Places { godwit_home: Some(dir.into()), ..Places::default() }).unwrap();
-    let vault = Vault::open(&FileKeyStore { path: dir.join("state/keys/key") }).unwrap();
+    let key_places = KeyPlaces { file: dir.join("state/keys/key"), desktop: false };
+    let vault = Vault::new(&key_places.settle().unwrap());
     let new_id = || format!("id-{}", IDS.fetch_add(1, Ordering::SeqCst));
     let idle = Duration::from_secs(600);
     let settings = SettingsBook::open(file.clone(), policy.clone());
-    Core::new(Parts { store, vault, settings, home, notices: vec![], idle, new_id }, now).unwrap()
+    Core::new(Parts { store, vault, key_places, settings, home, notices: vec![], idle, new_id }, now).unwrap()
 }
 
 impl World {

@@ -188,11 +188,12 @@ fn new_limits_reach_the_worker_and_are_shown() {
 }
 
 #[test]
-fn without_credentials_the_transfer_fails_with_words_and_no_worker() {
+fn without_credentials_and_dialogs_the_transfer_fails_with_words_and_no_worker() {
     let (mut world, conn) = World::trusted();
     let mut spec = World::spec();
     spec.as_object_mut().unwrap().remove("remote_password");
-    let (status, body) = world.ask(conn, SITE, "transfers/start", World::start_body(&spec, &json!({})));
+    let body = World::start_body(&spec, &json!({"allow_dialogs": false}));
+    let (status, body) = world.ask(conn, SITE, "transfers/start", body);
     assert_eq!(status, 200);
     let uuid = body["transfer_specs"][0]["uuid"].as_str().unwrap().to_owned();
     let info = world.info(conn, &uuid);

@@ -1,0 +1,38 @@
+//! The key ring may come back while the agent runs: it is asked again when somebody is there.
+
+use super::{Core, Job, Output};
+use crate::queue::TransferId;
+use crate::secrets::{Keys, SecretError, Vault};
+use crate::time::Now;
+use godwit_protocol::prefs::KeyPlace;
+use std::time::Duration;
+
+/// Between two tries. A key ring that hangs costs a thread for some seconds each time.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Core {
+    /// True if what a transfer logs in with is sealed with a key that the key ring has.
+    pub(super) fn key_is_away(&self, id: &TransferId) -> bool {
+        self.key_places.desktop && self.vault.place() == KeyPlace::File && self.credentials(id).is_err()
+    }
+
+    /// Looks for the key ring again, if it is wanted and was not there.
+    pub(super) fn look_for_keys(&mut self, now: Now) {
+        let wanted = self.key_places.desktop && self.vault.place() == KeyPlace::File;
+        if wanted && self.keys_sought.is_none_or(|at| now.mono >= at + PAUSE) {
+            self.keys_sought = Some(now.mono);
+            self.out.push(Output::Job(Job::Keys(self.key_places.clone())));
+        }
+    }
+
+    pub(super) fn keys_found(&mut self, result: Result<Keys, SecretError>) {
+        match result {
+            Ok(keys) if keys.place == KeyPlace::Desktop => {
+                tracing::info!("the key for stored passwords is in the key ring now");
+                self.vault = Vault::new(&keys);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the key ring was not taken into use"),
+        }
+    }
+}
