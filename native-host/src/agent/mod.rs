@@ -34,6 +34,9 @@ pub struct Options {
     /// End after this many seconds without clients and work.
     #[arg(long, hide = true, default_value_t = 600)]
     pub idle_seconds: u64,
+    /// The key ring gets this many seconds to answer.
+    #[arg(long, hide = true, default_value_t = 3)]
+    pub key_ring_seconds: u64,
 }
 
 /// Why the agent ended unwell.
@@ -77,7 +80,11 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     crate::logging::start(&home.agent_log(), &home.transfer_log(), &settings.now().log.level)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "agent starts");
     let clock = crate::time::SystemClock::default();
-    let core = open::core(&home, settings, Duration::from_secs(options.idle_seconds), clock.now())?;
+    let limits = open::Limits {
+        idle: Duration::from_secs(options.idle_seconds),
+        key_ring: Duration::from_secs(options.key_ring_seconds),
+    };
+    let core = open::core(&home, settings, limits, clock.now())?;
     let worker = worker_program(options)?;
     // Two threads: one for the core, whose writes to disk block, one for all else.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

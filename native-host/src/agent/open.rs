@@ -10,7 +10,16 @@ use crate::time::Now;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) fn core(home: &Home, settings: SettingsBook, idle: Duration, now: Now) -> Result<Core, AgentError> {
+/// How long the agent waits for others.
+pub(super) struct Limits {
+    /// Without clients and work: then it ends.
+    pub(super) idle: Duration,
+    /// For the key ring.
+    pub(super) key_ring: Duration,
+}
+
+pub(super) fn core(home: &Home, settings: SettingsBook, limits: Limits, now: Now) -> Result<Core, AgentError> {
+    let Limits { idle, key_ring } = limits;
     let mut notices: Vec<String> = Vec::new();
     let opened = SledStore::open(&home.state.join("db"), now.wall_ms)?;
     let mut store = opened.store;
@@ -20,10 +29,10 @@ pub(super) fn core(home: &Home, settings: SettingsBook, idle: Duration, now: Now
     let key_places = KeyPlaces {
         file: home.state.join("keys").join("secrets.key"),
         desktop: match settings.now().security.key_store {
-            KeyStoreChoice::Desktop => true,
-            KeyStoreChoice::File => false,
+            KeyStoreChoice::Desktop => Some(key_ring),
+            KeyStoreChoice::File => None,
             // A folder that keeps everything keeps the key too.
-            KeyStoreChoice::Auto => std::env::var_os("GODWIT_HOME").is_none(),
+            KeyStoreChoice::Auto => std::env::var_os("GODWIT_HOME").is_none().then_some(key_ring),
         },
     };
     let vault = Vault::new(&key_places.settle()?);

@@ -13,12 +13,12 @@ const PAUSE: Duration = Duration::from_secs(60);
 impl Core {
     /// True if what a transfer logs in with is sealed with a key that the key ring has.
     pub(super) fn key_is_away(&self, id: &TransferId) -> bool {
-        self.key_places.desktop && self.vault.place() == KeyPlace::File && self.credentials(id).is_err()
+        self.key_places.desktop.is_some() && self.vault.place() == KeyPlace::File && self.credentials(id).is_err()
     }
 
     /// Looks for the key ring again, if it is wanted and was not there.
     pub(super) fn look_for_keys(&mut self, now: Now) {
-        let wanted = self.key_places.desktop && self.vault.place() == KeyPlace::File;
+        let wanted = self.key_places.desktop.is_some() && self.vault.place() == KeyPlace::File;
         if wanted && self.keys_sought.is_none_or(|at| now.mono >= at + PAUSE) {
             self.keys_sought = Some(now.mono);
             self.out.push(Output::Job(Job::Keys(self.key_places.clone())));

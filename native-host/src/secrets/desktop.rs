@@ -13,8 +13,6 @@ use std::future::Future;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// For one conversation. Without a session bus it fails at once.
-const LIMIT: Duration = Duration::from_secs(3);
 /// What the key ring's own window calls it.
 const LABEL: &str = "Godwit: key for stored passwords";
 /// One kind of item for all agents of a user: a moved home folder finds its keys again.
@@ -26,11 +24,14 @@ const SHORT_LIVED: &str = "/session";
 
 /// The key ring of the session that the agent was started in.
 #[derive(Clone, Copy, Debug)]
-pub struct DesktopKeyStore;
+pub struct DesktopKeyStore {
+    /// For one conversation. Without a session bus it fails at once.
+    pub limit: Duration,
+}
 
 impl KeyStore for DesktopKeyStore {
     fn keys(&self) -> Result<Vec<Key>, SecretError> {
-        within_limit(async {
+        within(self.limit, async {
             let service = connect().await?;
             ready(&service).await?;
             stored(&service).await
@@ -38,7 +39,7 @@ impl KeyStore for DesktopKeyStore {
     }
 
     fn keep(&self, key: &Key) -> Result<(), SecretError> {
-        within_limit(async {
+        within(self.limit, async {
             let service = connect().await?;
             ready(&service).await?;
             let collection = service.get_default_collection().await.map_err(text)?;
@@ -53,11 +54,11 @@ impl KeyStore for DesktopKeyStore {
 }
 
 /// Runs a conversation on a thread of its own, because the caller may be inside a runtime.
-fn within_limit<T: Send>(talk: impl Future<Output = Result<T, String>> + Send) -> Result<T, SecretError> {
+fn within<T: Send>(limit: Duration, talk: impl Future<Output = Result<T, String>> + Send) -> Result<T, SecretError> {
     let failed = |why: &str| SecretError::KeyRing(format!("the desktop's key ring cannot be used ({why})"));
     let talk = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        let result = runtime.block_on(async { tokio::time::timeout(LIMIT, talk).await });
+        let result = runtime.block_on(async { tokio::time::timeout(limit, talk).await });
         // A bus that hangs must not hold up the end of what waits for it.
         runtime.shutdown_background();
         result.unwrap_or_else(|_| Err("it does not answer".into()))

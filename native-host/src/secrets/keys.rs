@@ -6,6 +6,7 @@ use godwit_protocol::prefs::KeyPlace;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A key; wiped when dropped.
@@ -87,15 +88,18 @@ impl std::fmt::Debug for Keys {
 pub struct KeyPlaces {
     /// The key file.
     pub file: PathBuf,
-    /// The desktop's key ring is wanted.
-    pub desktop: bool,
+    /// The desktop's key ring is wanted, and gets so long for each conversation.
+    pub desktop: Option<Duration>,
 }
 
 impl KeyPlaces {
     /// Gets the keys, and makes the first one. Takes no longer than the key ring's time limits.
     pub fn settle(&self) -> Result<Keys, SecretError> {
         let file = FileKeyStore { path: self.file.clone() };
-        if self.desktop { settle(&DesktopKeyStore, &file) } else { settle_file(&file, None) }
+        match self.desktop {
+            Some(limit) => settle(&DesktopKeyStore { limit }, &file),
+            None => settle_file(&file, None),
+        }
     }
 }
 

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn vault(dir: &std::path::Path) -> Vault {
-        Vault::new(&KeyPlaces { file: dir.join("keys/key"), desktop: false }.settle().unwrap())
+        Vault::new(&KeyPlaces { file: dir.join("keys/key"), desktop: None }.settle().unwrap())
     }
 
     #[test]

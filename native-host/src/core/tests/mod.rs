@@ -56,7 +56,7 @@ pub(super) struct World {
 fn build(store: MemoryStore, dir: &std::path::Path, file: &MemoryFile, policy: &Policy, now: Now) -> Core {
     static IDS: AtomicU64 = AtomicU64::new(1);
     let home = Home::new(&Places { godwit_home: Some(dir.into()), ..Places::default() }).unwrap();
-    let key_places = KeyPlaces { file: dir.join("state/keys/key"), desktop: false };
+    let key_places = KeyPlaces { file: dir.join("state/keys/key"), desktop: None };
     let vault = Vault::new(&key_places.settle().unwrap());
     let new_id = || format!("id-{}", IDS.fetch_add(1, Ordering::SeqCst));
     let idle = Duration::from_secs(600);
