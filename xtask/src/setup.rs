@@ -14,7 +14,12 @@ const PACKAGES: [(&str, &str); 12] = [
     // Hosts and disks of the tests' own.
     ("iproute2", "/usr/sbin/ip"),
     ("e2fsprogs", "/usr/sbin/mkfs.ext4"),
-const PACKAGES: [(&str, &str); 12] = [
+    // Ends a program at a step.
+    ("strace", "/usr/bin/strace"),
+    // A real key ring on a session bus of its own.
+    ("dbus-daemon", "/usr/bin/dbus-daemon"),
+    ("dbus-bin", "/usr/bin/dbus-send"),
+    ("gnome-keyring", "/usr/bin/gnome-keyring-daemon"),
     // Pages in several scripts are shown in screenshots; without a font they are boxes.
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];
