@@ -30,6 +30,7 @@ export const ALIASES = { network: "bandwidth", accounts: "security", "trusted-ho
 /** @type {Setting[]} */
 export const SETTINGS = [
   { name: "downloads.folder", section: "general", kind: "path", label: "setDownloadFolder", help: "setDownloadFolderHelp", zero: "setDownloadFolderNone" },
+  { name: "downloads.always_ask", section: "general", kind: "switch", label: "setAskWhere", help: "setAskWhereHelp" },
   {
     name: "transfers.remove_finished",
     section: "general",
@@ -59,6 +60,15 @@ export const SETTINGS = [
   { name: "sessions.above_kbps", section: "bandwidth", kind: "rate", label: "setSessionsAbove", zero: "setSessionsAlways", needs: "sessions.enabled" },
 
   { name: "security.ask_always", section: "security", kind: "switch", label: "setAskAlways", help: "setAskAlwaysHelp" },
+  { name: "security.save_passwords", section: "security", kind: "switch", label: "setSavePasswords", help: "setSavePasswordsHelp" },
+  {
+    name: "security.key_store",
+    section: "security",
+    kind: "choice",
+    label: "setKeyStore",
+    help: "setKeyStoreHelp",
+    choices: [["auto", "keyStoreAuto"], ["desktop", "keyStoreDesktop"], ["file", "keyStoreFile"]],
+  },
 
   { name: "files.fsync", section: "advanced", kind: "switch", label: "setFsync", help: "setFsyncHelp" },
   { name: "files.partial_suffix", section: "advanced", kind: "suffix", label: "setPartialSuffix", help: "setPartialSuffixHelp" },

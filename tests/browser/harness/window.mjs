@@ -77,19 +77,6 @@ export class ExtensionWindow {
     }
   }
 
-  /** Puts a text in a field. @param {string} selector @param {string} text */
-  async fill(selector, text) {
-    await this.evaluate(
-      (s, value) => {
-        const field = /** @type {HTMLInputElement} */ (document.querySelector(s));
-        field.value = value;
-        field.dispatchEvent(new Event("input", { bubbles: true }));
-      },
-      selector,
-      text,
-    );
-  }
-
   /** Puts a text in a field and presses Enter. @param {string} selector @param {string} text */
   async enter(selector, text) {
     await this.evaluate(
