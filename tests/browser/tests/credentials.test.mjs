@@ -89,7 +89,7 @@ inEachBrowser("credentials", (name) => {
       else if (how === "button") await window.click("#cancel");
       else await window.close();
       await site.reaches(uuid, "failed");
-      const { ok } = await site.first("getTransfer", uuid);
+      const { ok } = await site.last("getTransfer", uuid);
       assert.equal(ok.transfer_info.error_code, 19, how);
       await world.browser.noWindow("credentials");
     }
