@@ -45,7 +45,7 @@ inEachBrowser("isolation", (name) => {
     assert.equal((await mine.first("getAllTransfers", 0)).ok.transfers.length, 1);
   });
 
-  test("a page that names a path nobody picked gets 406, and nothing is sent", async () => {
+  test("H11: a page that names a path nobody picked gets 406, and nothing is sent", async () => {
     const site = await world.openSite(world.pages.address);
     for (const [source, code] of [
       [secret, 406],
@@ -60,7 +60,7 @@ inEachBrowser("isolation", (name) => {
     assert.ok(!fs.existsSync(path.join(world.machine.docroot, "hostname")));
   });
 
-  test("a page that names an absolute download folder nobody picked gets 406", async () => {
+  test("H12: a page that names an absolute download folder nobody picked gets 406", async () => {
     const site = await world.openSite(world.pages.address);
     const answer = await site.last(
       "startTransfer",
@@ -76,7 +76,7 @@ inEachBrowser("isolation", (name) => {
     assert.ok(!fs.existsSync(path.join(world.machine.home, "mine.txt")));
   });
 
-  test("the password is in nothing that a page can read back", async () => {
+  test("H15: the password is in nothing that a page can read back", async () => {
     const site = await world.openSite(world.pages.address);
     const all = await site.first("getAllTransfers", 0);
     assert.ok(all.ok.transfers.length > 0);
