@@ -73,6 +73,7 @@ struct Seen {
     events: Vec<Event>,
     prompts: Vec<Prompt>,
     parts: HashMap<u64, String>,
+    ended: bool,
     faults: Vec<String>,
 }
 
@@ -153,7 +154,12 @@ impl Browserish {
             params,
         };
         self.shared.pending.lock().unwrap().insert(request.id, send);
+        let id = request.id;
         self.shared.pipe.send(&Message::Request(request));
+        // The host had ended before: nobody else would tell.
+        if self.shared.seen.lock().unwrap().ended {
+            self.shared.pending.lock().unwrap().remove(&id);
+        }
         receive
     }
 
@@ -240,7 +246,10 @@ impl Shared {
             },
             Output::Rubbish(text) => self.fault(text),
             // Nobody will answer any more: whoever waits shall know at once.
-            Output::End => self.pending.lock().unwrap().clear(),
+            Output::End => {
+                self.seen.lock().unwrap().ended = true;
+                self.pending.lock().unwrap().clear();
+            }
         }
     }
 

@@ -57,6 +57,17 @@ pub fn forget_peak(pid: u32) -> bool {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok()
 }
 
+/// How often the process's threads have gone to sleep of their own will: once for each time that something woke them.
+#[must_use]
+pub fn wake_ups(pid: u32) -> u64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    let count = |thread: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse::<u64>().ok()
+    };
+    threads.flatten().filter_map(count).sum()
+}
+
 /// Parent's id.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {

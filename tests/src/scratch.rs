@@ -4,6 +4,7 @@ use crate::{binaries, processes};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Settings every test wants unless it says otherwise: retries at once rather than after half a minute.
@@ -14,6 +15,7 @@ const SETTINGS: &str =
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
+    programs: OnceLock<PathBuf>,
 }
 
 impl Default for Scratch {
@@ -28,7 +30,7 @@ impl Scratch {
     pub fn new() -> Self {
         // Short: the agent's socket lies below it, and a socket's path has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("gw").tempdir_in("/tmp").expect("a temporary folder");
-        let scratch = Self { folder };
+        let scratch = Self { folder, programs: OnceLock::new() };
         for part in [scratch.home(), scratch.user_home()] {
             fs::create_dir_all(part).unwrap();
         }
@@ -70,7 +72,8 @@ impl Scratch {
     /// One of our programs, with this place as its home and nothing of the developer's desktop.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(binaries::path(program));
+        let own = self.programs.get().map(|folder| folder.join(program)).filter(|path| path.exists());
+        let mut command = Command::new(own.unwrap_or_else(|| binaries::path(program)));
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -81,6 +84,22 @@ impl Scratch {
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null());
         command
+    }
+
+    /// From now on the browser's side runs copies of its own, which may be replaced: their folder.
+    #[must_use]
+    pub fn own_programs(&self) -> PathBuf {
+        let make = || {
+            let folder = self.folder("bin");
+            for program in ["godwit-host", "godwit-agent", "godwit-worker"] {
+                let (built, own) = (binaries::path(program), folder.join(program));
+                if fs::hard_link(&built, &own).is_err() {
+                    fs::copy(&built, &own).unwrap();
+                }
+            }
+            folder
+        };
+        self.programs.get_or_init(make).clone()
     }
 
     /// A file for a program's standard error, appended to.

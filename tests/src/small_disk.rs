@@ -101,7 +101,7 @@ impl SmallDisk {
 }
 
 /// Runs a mount. False, with a line that says so, if this user may not.
-fn may(mount: &mut Command) -> bool {
+pub(crate) fn may(mount: &mut Command) -> bool {
     let why = match mount.output() {
         Ok(output) if output.status.success() => return true,
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),

@@ -4,7 +4,7 @@ use crate::{Outcome, place, run, wasm};
 use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("chromium", "/usr/bin/chromium"),
     // Its own windows in German, for the pictures.
     ("chromium-l10n", "/usr/lib/chromium/locales/de.pak"),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("dbus-bin", "/usr/bin/dbus-send"),
     ("gnome-keyring", "/usr/bin/gnome-keyring-daemon"),
+    ("xfsprogs", "/usr/sbin/xfs_io"),
     // Pages in several scripts are shown in screenshots; without a font they are boxes.
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];

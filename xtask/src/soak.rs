@@ -31,6 +31,8 @@ pub(crate) struct Options {
 enum Matrix {
     /// Worker, server and agent die at random moments of a transfer of 2 GB
     Kills,
+    /// The agent dies at 200 random moments under load, by SIGKILL and by a power cut
+    AgentKills,
     /// Peers that lie, flood, stall and send nonsense
     Hostile,
     /// Paths that go black, change, lose, double, delay and corrupt
@@ -43,12 +45,14 @@ enum Matrix {
     All,
 }
 
-const ALL: [Matrix; 5] = [Matrix::Kills, Matrix::Hostile, Matrix::Black, Matrix::Disks, Matrix::Fuzz];
+const ALL: [Matrix; 6] =
+    [Matrix::Kills, Matrix::AgentKills, Matrix::Hostile, Matrix::Black, Matrix::Disks, Matrix::Fuzz];
 
 impl Matrix {
     fn name(self) -> &'static str {
         match self {
             Self::Kills => "kills",
+            Self::AgentKills => "agent-kills",
             Self::Hostile => "hostile",
             Self::Black => "black",
             Self::Disks => "disks",

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     println!("seed {}", options.seed);
     let outcomes: Vec<Outcome> = match options.matrix.as_str() {
         "kills" => soak::kills::long(options.rounds, options.seed, &options.sessions),
+        "agent-kills" => soak::agent_kills::long(options.rounds, options.seed),
         "black" => {
             let mut outcomes = soak::black::long(options.rounds, &options.sessions);
             outcomes.extend(soak::hosts::long(options.rounds));

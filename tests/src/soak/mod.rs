@@ -4,6 +4,7 @@
 //! A matrix panics at what must not be, as a test does, and returns figures worth keeping. What is random comes from a
 //! seed that is printed before it is used.
 
+pub mod agent_kills;
 pub mod black;
 pub mod disks;
 pub mod hostile;
