@@ -1,7 +1,7 @@
 //! Benchmarks of the real programs against their peers, on the same machine and in the same run.
 //!
 //! **Purpose.** Figures that anybody can get again: `cargo xtask bench wan` (and `sharing`, `loopback`, `small-files`, `memory`,
-//! `click`, `sizes`). The programs measured are those of `GODWIT_BIN_DIR`, such as `dist/bin`; without it the build of this
+//! `agent`, `click`, `sizes`). The programs measured are those of `GODWIT_BIN_DIR`, such as `dist/bin`; without it the build of this
 //! workspace beside this program. Results are Markdown tables on standard output and in a file, and the same as JSON.
 //! `docs/benchmarks.md` says what the columns mean.
 //!
@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod agent;
 mod agent_memory;
 mod click;
 mod contestants;
@@ -61,6 +62,8 @@ enum What {
     SmallFiles,
     /// Resident memory at both ends (the line as root). Rows: wan, loopback, agent
     Memory,
+    /// The agent: ten thousand transfers, twenty pages, and nothing to do. Rows: queue, idle
+    Agent,
     /// Time from a page's start of a transfer to the first byte at the target
     Click,
     /// Sizes of the programs and of the extension's WebAssembly
@@ -94,6 +97,7 @@ impl What {
             Self::Memory => {
                 Part { name: "memory", columns: &memory::COLUMNS, estimate: memory::estimate, run: memory::run }
             }
+            Self::Agent => Part { name: "agent", columns: &agent::COLUMNS, estimate: agent::estimate, run: agent::run },
             Self::Click | Self::Sizes => return None,
         })
     }

@@ -9,12 +9,14 @@ use crate::small_disk::may;
 use crate::wait::{SOON, until_true};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 /// The disk; unmounted when dropped.
 #[derive(Debug)]
 pub struct PowerDisk {
     path: PathBuf,
-    image: PathBuf,
+    /// The file that the disk is now, and how often it was switched on again.
+    image: Mutex<(PathBuf, u32)>,
 }
 
 impl PowerDisk {
@@ -27,7 +29,7 @@ impl PowerDisk {
         let mut format = Command::new("mkfs.ext4");
         let made = format.args(["-q", "-F", "-m", "0"]).arg(image).output().expect("mkfs.ext4 is there");
         assert!(made.status.success(), "mkfs.ext4: {}", String::from_utf8_lossy(&made.stderr));
-        let disk = Self { path: path.to_owned(), image: image.to_owned() };
+        let disk = Self { path: path.to_owned(), image: Mutex::new((image.to_owned(), 0)) };
         if !may(&mut disk.mounting()) {
             return None;
         }
@@ -38,7 +40,7 @@ impl PowerDisk {
     fn mounting(&self) -> Command {
         let mut mount = Command::new("mount");
         // The kernel shall write late what nobody syncs: that is what a power cut takes away.
-        mount.args(["-t", "ext4", "-o", "loop,commit=300"]).arg(&self.image).arg(&self.path);
+        mount.args(["-t", "ext4", "-o", "loop,commit=300"]).arg(&self.image.lock().unwrap().0).arg(&self.path);
         mount
     }
 
@@ -55,6 +57,16 @@ impl PowerDisk {
         until_true("everybody has left the disk", SOON, || {
             Command::new("umount").arg(&self.path).output().expect("umount can be started").status.success()
         });
+        // As another disk: somewhere a namespace of mounts may still hold the dead one, and mounting the same image again
+        // would find that.
+        {
+            let mut image = self.image.lock().unwrap();
+            let next = image.0.with_extension(image.1.to_string());
+            let copied = Command::new("cp").arg("--sparse=always").arg(&image.0).arg(&next).status();
+            assert!(copied.expect("cp can be started").success(), "the disk is copied");
+            std::fs::remove_file(&image.0).unwrap();
+            *image = (next, image.1 + 1);
+        }
         assert!(may(&mut self.mounting()), "it was mounted before");
     }
 }

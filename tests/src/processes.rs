@@ -2,7 +2,7 @@
 
 use crate::wait::{SOON, until_true};
 use rustix::process::{Pid, kill_process};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -57,15 +57,43 @@ pub fn forget_peak(pid: u32) -> bool {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok()
 }
 
-/// How often the process's threads have gone to sleep of their own will: once for each time that something woke them.
-#[must_use]
-pub fn wake_ups(pid: u32) -> u64 {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
-    let count = |thread: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(thread.path().join("status")).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse::<u64>().ok()
-    };
-    threads.flatten().filter_map(count).sum()
+/// How often each thread of a process has gone to sleep of its own will: once for each time that something woke it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeUps(BTreeMap<u32, u64>);
+
+impl WakeUps {
+    /// So far.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Self(BTreeMap::new()) };
+        let count = |thread: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(thread.path().join("status")).ok()?;
+            let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            Some((thread.file_name().to_str()?.parse().ok()?, line.trim().parse().ok()?))
+        };
+        Self(threads.flatten().filter_map(count).collect())
+    }
+
+    /// How often since then, in all. Threads that have ended since take their last time along.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> u64 {
+        let more = |(thread, count): (&u32, &u64)| count.saturating_sub(before.0.get(thread).copied().unwrap_or(0));
+        self.0.iter().map(more).sum()
+    }
+
+    /// Waits until half a second passes without any: what went before has settled. What was counted till then.
+    #[must_use]
+    pub fn once_asleep(pid: u32) -> Self {
+        let mut last = Self::of(pid);
+        crate::until("the process falls asleep", SOON, || {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = Self::of(pid);
+            let slept = now.since(&last) == 0;
+            last = now;
+            slept.then_some(())
+        });
+        last
+    }
 }
 
 /// Parent's id.
