@@ -303,7 +303,7 @@ const START_PACKETS: f64 = 32.0;
 /// Where the search begins without a target: a rate that does little harm anywhere.
 const START_RATE: f64 = 10e6 / 8.0;
 /// Share of the target that the search begins with.
-const BOLD: f64 = 0.66;
+const BOLD: f64 = 0.6;
 const LEAST_PACKETS: f64 = 8.0;
 const OUTAGE: f64 = 0.5;
 const PATIENCE: f64 = 1.5;
