@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use godwit_protocol::Secret;
+use godwit_protocol::ui::Decision;
 use godwit_tests::scratch::files_below;
 use godwit_tests::wait::{LONG, SOON};
 use godwit_tests::{Browserish, Scratch, Server, ServerOptions, processes, tree};
@@ -128,4 +130,64 @@ fn a_password_survives_an_agents_kill_without_being_readable_on_disk() {
     let browser = Browserish::open(&scratch);
     browser.page(SITE, APP).wait_status(&uuid, "completed", LONG);
     tree::assert_same_file(&server.docroot().join("f"), &scratch.home().join("Downloads/f"));
+}
+
+#[test]
+fn a_password_that_the_user_types_and_saves_is_readable_nowhere_and_used_again() {
+    let scratch = Scratch::new();
+    scratch.write_settings("[log]\nlevel = \"trace\"\n");
+    let options = ServerOptions { user: ("ann".into(), PASSWORD.into()), by_config: true, ..ServerOptions::default() };
+    let server = Server::start(&scratch, options);
+    tree::file(&server.docroot().join("f"), 20 * 1024 * 1024, 1);
+    let browser = Browserish::open(&scratch);
+    let page = browser.page(SITE, APP);
+    let typed =
+        |password: &str| Decision::Credentials { user: "ann".into(), password: Secret::new(password), save: true };
+    browser.user(|user| user.logins = [typed(&format!("{PASSWORD}-mistyped")), typed(PASSWORD)].into());
+    let mut spec = server.spec(
+        "receive",
+        server.data.port(),
+        json!({"paths": [{"source": "f"}], "rate_policy": "fixed", "target_rate_kbps": 1000}),
+    );
+    spec.as_object_mut().unwrap().remove("remote_password");
+    let first = page.start(&spec);
+    page.wait_status(&first, "running", LONG);
+    assert_clean_processes(&scratch, &server);
+    assert_no_dumps(&scratch);
+    let list = browser.ui("ui.passwords", json!({})).unwrap();
+    assert_eq!(list["passwords"][0]["user"], json!("ann"), "{list}");
+
+    // The saved one serves the next transfer, after a kill too.
+    processes::kill_hard(browser.status().pid);
+    assert_clean("what the browser was told", &browser.raw());
+    drop(browser);
+    let browser = Browserish::open(&scratch);
+    let page = browser.page(SITE, APP);
+    page.must("stop", &first);
+    godwit_tests::server::merge(&mut spec, json!({"target_rate_kbps": 1_000_000, "destination_root": "again"}));
+    let second = page.start(&spec);
+    page.wait_status(&second, "completed", LONG);
+    assert_eq!(browser.prompts().len(), 0, "nothing was asked");
+    browser.ui("ui.forget-password", json!({"id": list["passwords"][0]["id"]})).unwrap();
+    let third = page.start(&spec);
+    let info = page.wait_status(&third, "failed", LONG);
+    assert_eq!(info["error_code"], json!(19), "forgotten, asked for, and cancelled: {info}");
+
+    browser.ui("ui.shutdown", json!({})).unwrap();
+    assert_clean("what the browser was told", &browser.raw());
+    assert_clean_files(&scratch.home());
+    assert_clean_files(&scratch.path("stderr"));
+}
+
+/// None of our processes may leave its memory on the disk.
+fn assert_no_dumps(scratch: &Scratch) {
+    for pid in processes::of_home(&scratch.home()) {
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
+        let values: Vec<&str> = line.split_whitespace().skip(4).take(2).collect();
+        let program = processes::program(pid);
+        if program.contains("godwit-") && !program.contains("server") {
+            assert_eq!(values, ["1", "1"], "{program}: {limits}");
+        }
+    }
 }
