@@ -67,6 +67,8 @@ fn web_ext() -> Outcome<Count> {
 fn deny() -> Outcome<Count> {
     let program = setup::deny().ok_or("cargo-deny is not installed: cargo xtask setup")?;
     let program = program.to_string_lossy();
+    // Also what only other systems need is looked at, and no build has brought that here.
+    run::check(run::cargo().args(["fetch", "--quiet", "--locked"]))?;
     run::check(
         run::command(&program)
             .args(["--offline", "check", "--hide-inclusion-graph"])
