@@ -88,7 +88,11 @@ async fn a_line_that_loses_every_fifth_packet_still_connects_though_tcp_answers_
         job.server.data_port = relay.address.port();
         job.server.tcp_port = open.local_addr().unwrap().port();
         job.paths[0].destination = Some(format!("{attempt}"));
-        run(job).await.unwrap();
+        // All four tries of UDP may be lost, once in some three hundred attempts; the agent tries again then.
+        if let Err(failure) = run(job.clone()).await {
+            assert!(failure.code.number() == 15 && failure.code.is_retryable(), "{failure}");
+            run(job).await.unwrap();
+        }
     }
 }
 
