@@ -27,10 +27,17 @@ const BESIDES: u64 = 8;
 /// How often the windows follow. A start doubles the rate with every round trip, so this is to be short beside one where
 /// the windows matter.
 const FOLLOW: Duration = Duration::from_millis(40);
+/// What is under way, as much again to be sent next, and room for growth.
+const SEND_PRODUCTS: f64 = 3.0;
 /// quinn counts everything behind a gap against the send window until the gap is closed. At 10 % loss the last packets of
-/// a unit of 740 are lost four or five times in a row, each time with a round trip and an eighth; with windows of four
-/// products the line stood idle for half a round trip every other second.
-const SEND_PRODUCTS: u64 = 6;
+/// a unit are lost four or five times in a row, each time with a round trip and an eighth; with too small a window the
+/// line stands idle for half a round trip every other second.
+const UNIT_PACKETS: f64 = 740.0;
+/// Share of units that may take longer than the window covers.
+const LATE_UNITS: f64 = 0.1;
+/// Before so many were sent, losses say little.
+const FEW_PACKETS: u64 = 1_000;
+const MOST_REPEATS: f64 = 5.0;
 /// What comes in is read at once; this is for growth, for what the disk may be behind, and for credit that is lost on its
 /// way.
 const RECEIVE_PRODUCTS: u64 = 6;
@@ -48,7 +55,9 @@ pub(crate) async fn follow_sending(lines: Lines) {
             if line.connection.close_reason().is_some() {
                 continue;
             }
-            let window = send_window(line.connection.stats().path.cwnd);
+            let path = line.connection.stats().path;
+            let loss = path.lost_packets as f64 / path.sent_packets.max(FEW_PACKETS) as f64;
+            let window = send_window(path.cwnd, loss);
             let set = windows.entry(line.number).or_insert(LEAST_SEND);
             // Shrinks only when it is worth it: the law's window breathes all the time.
             if window > *set || window < *set / 2 {
@@ -59,8 +68,11 @@ pub(crate) async fn follow_sending(lines: Lines) {
     }
 }
 
-fn send_window(congestion: u64) -> u64 {
-    congestion.saturating_mul(SEND_PRODUCTS).saturating_add(LEAST_SEND).clamp(LEAST_SEND, MOST_SEND)
+/// For a congestion window and the share of packets that are lost.
+fn send_window(congestion: u64, loss: f64) -> u64 {
+    let repeats = (UNIT_PACKETS / LATE_UNITS).ln() / -loss.clamp(1e-9, 0.5).ln();
+    let window = congestion as f64 * (SEND_PRODUCTS + repeats.min(MOST_REPEATS));
+    (window as u64).saturating_add(LEAST_SEND).clamp(LEAST_SEND, MOST_SEND)
 }
 
 /// Streams that may be open where a path holds `product` bytes.
@@ -166,10 +178,13 @@ mod tests {
     #[test]
     fn a_fast_long_path_stays_within_the_memory_promised() {
         let product = 500_000_000 / 8 / 5;
-        assert!(send_window(product * 11 / 10) <= 96 * MIB, "besides what is being read");
+        let window = product * 11 / 10;
+        assert!(send_window(window, 0.0) <= 56 * MIB, "besides what is being read");
+        assert!(send_window(window, 0.1) <= 100 * MIB, "where much is lost");
         assert!(open_streams(product) + BESIDES <= 120, "units in hand");
-        assert_eq!(send_window(u64::MAX), MOST_SEND);
-        assert_eq!(send_window(0), LEAST_SEND);
+        assert_eq!(send_window(u64::MAX, 0.1), MOST_SEND);
+        assert!(send_window(product, 0.1) > 6 * product && send_window(product, 1.0) < 9 * product);
+        assert_eq!(send_window(0, 0.0), LEAST_SEND);
         assert_eq!((open_streams(0), open_streams(u64::MAX)), (24, MOST_STREAMS));
     }
 }
