@@ -181,6 +181,7 @@ fn a_password_that_the_user_types_and_saves_is_readable_nowhere_and_used_again()
 
 /// None of our processes may leave its memory on the disk.
 fn assert_no_dumps(scratch: &Scratch) {
+    let mut looked_at = 0;
     for pid in processes::of_home(&scratch.home()) {
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
         let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
@@ -188,6 +189,8 @@ fn assert_no_dumps(scratch: &Scratch) {
         let program = processes::program(pid);
         if program.contains("godwit-") && !program.contains("server") {
             assert_eq!(values, ["1", "1"], "{program}: {limits}");
+            looked_at += 1;
         }
     }
+    assert!(looked_at > 0, "no process of ours was there to be looked at");
 }
