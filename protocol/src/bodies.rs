@@ -3,6 +3,7 @@
 //! **Must not know:** whether the page may: paths are texts here, judged where the user's grants are.
 
 use crate::Secret;
+use crate::page::Dropped;
 use crate::spec::fields::{Fields, MAX_TEXT, wrong};
 use crate::spec::host::normalise_host;
 use crate::spec::parse::fingerprint;
@@ -179,19 +180,31 @@ impl Authenticate {
     }
 }
 
-/// The names in the body of `file/dropped-files`: what a page sees of files that were dropped on it.
-pub fn dropped_names(body: &Value) -> Result<Vec<String>, SpecError> {
+/// The files in the body of `file/dropped-files`, by name and size: what a page says was dropped on it.
+pub fn dropped_files(body: &Value) -> Result<Vec<(String, Option<u64>)>, SpecError> {
     let field = "dataTransfer.files";
     let files = body.pointer("/dataTransfer/files").and_then(Value::as_array);
     let files = files.ok_or_else(|| wrong(field, "must be a list"))?;
     if files.is_empty() || files.len() > MAX_DROPPED {
         return Err(wrong(field, format!("must have 1 to {MAX_DROPPED} entries")));
     }
-    let name = |file: &Value| {
+    let one = |file: &Value| {
         let f = Fields(file.as_object().ok_or_else(|| wrong(field, "must be a list of objects"))?);
-        f.plain(&["name"], 1024)?.ok_or_else(|| wrong(format!("{field}.name"), "is missing"))
+        let name = f.plain(&["name"], 1024)?.ok_or_else(|| wrong(format!("{field}.name"), "is missing"))?;
+        Ok((name, file.get("size").and_then(Value::as_u64)))
     };
-    files.iter().map(name).collect()
+    files.iter().map(one).collect()
+}
+
+/// Of what the browser dropped, that which the page speaks of; `None` if the page speaks of anything that was not dropped.
+#[must_use]
+pub fn witnessed(claimed: &[(String, Option<u64>)], dropped: &[Dropped]) -> Option<Vec<Dropped>> {
+    let mut left: Vec<&Dropped> = dropped.iter().collect();
+    let take = |(name, size): &(String, Option<u64>)| {
+        let at = left.iter().position(|d| d.name == *name && (d.folder || size.is_none_or(|size| size == d.size)))?;
+        Some(left.remove(at).clone())
+    };
+    claimed.iter().map(take).collect()
 }
 
 #[cfg(test)]
@@ -251,11 +264,24 @@ mod tests {
     #[test]
     fn a_drop_has_files_with_names() {
         let body = json!({"dataTransfer": {"files": [{"name": "a.mov", "size": 5, "type": ""}, {"name": "b"}]}});
-        assert_eq!(dropped_names(&body).unwrap(), ["a.mov", "b"]);
+        assert_eq!(dropped_files(&body).unwrap(), [("a.mov".to_owned(), Some(5)), ("b".to_owned(), None)]);
         for body in
             [json!({}), json!({"dataTransfer": {"files": []}}), json!({"dataTransfer": {"files": [{"size": 1}]}})]
         {
-            assert!(dropped_names(&body).is_err(), "{body}");
+            assert!(dropped_files(&body).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_page_speaks_only_of_what_was_dropped_on_it_and_of_each_only_once() {
+        let dropped = |name: &str, size| Dropped { name: name.into(), size, modified_ms: 7, folder: false };
+        let seen = [dropped("a", 1), dropped("b", 2), Dropped { folder: true, ..dropped("c", 4096) }];
+        let claim = |list: &[(&str, Option<u64>)]| list.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect::<Vec<_>>();
+        let found = witnessed(&claim(&[("b", Some(2)), ("a", None), ("c", Some(0))]), &seen).unwrap();
+        assert_eq!(found.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["b", "a", "c"]);
+        for lie in [&[("a", Some(2))][..], &[("a", Some(1)), ("a", Some(1))], &[("passwords", None)]] {
+            assert_eq!(witnessed(&claim(lie), &seen), None, "{lie:?}");
+        }
+        assert_eq!(witnessed(&claim(&[("a", Some(1))]), &[]), None);
     }
 }

@@ -22,6 +22,7 @@ pub fn picker_options(body: &Value) -> Result<PickerOptions, SpecError> {
         suggested_name: file_name(&f.text(&["suggestedName"], MAX_TEXT)?.unwrap_or_default()),
         multiple: f.switch(&["allowMultipleSelection", "multiple"])?.unwrap_or(true),
         filters: filters(&f)?,
+        folder: None,
     })
 }
 

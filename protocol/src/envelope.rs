@@ -76,6 +76,8 @@ pub enum Role {
     Agent,
     /// The command line.
     Cli,
+    /// The agent's own local HTTP door, which speaks for pages and programs; never on the socket.
+    LocalHttp,
 }
 
 /// What the host knows of the browser that started it.
@@ -157,6 +159,8 @@ pub mod codes {
     pub const VERSION_MISMATCH: &str = "version-mismatch";
     /// The deadline passed.
     pub const TIMED_OUT: &str = "timed-out";
+    /// Whoever asked does not wait any more.
+    pub const GIVEN_UP: &str = "given-up";
     /// Too many requests at once.
     pub const BUSY: &str = "busy";
     /// The host could not start or reach the agent.
@@ -214,6 +218,8 @@ pub mod topics {
     pub const BADGE: &str = "badge";
     /// [`crate::ui::TransferView`]: a transfer has completed or failed; to one extension only, for a notification.
     pub const ENDED: &str = "ended";
+    /// [`crate::ui::TransferView`]: it has begun to lack room on its disk; to one extension only, for a notification.
+    pub const SHORTAGE: &str = "shortage";
 }
 
 impl Message {

@@ -7,6 +7,7 @@
 //! parameters. Whatever these parsers read is hostile; nothing in here panics on input.
 
 pub mod bodies;
+pub mod diagnose;
 pub mod dialog;
 pub mod envelope;
 pub mod error_code;

@@ -14,9 +14,20 @@ pub mod kinds {
     pub const HISTORY: &str = "ui.history";
     /// Params [`super::SetRate`], perhaps without a wish; result [`super::Limits`]. A limit that the site or the server locked ends with `forbidden`.
     pub const SET_RATE: &str = "ui.set-rate";
+    /// Params [`crate::ui::TransferRef`]; result [`super::LogExcerpt`].
+    pub const LOG: &str = "ui.log";
 }
 
-/// How a transfer went. Kept in memory for the last transfers: after a restart of the agent it begins anew.
+/// What the log of transfers says of one, oldest first; the last lines only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogExcerpt {
+    /// Whole lines.
+    pub lines: Vec<String>,
+}
+
+/// How a transfer went. Kept for the last transfers, also over a restart of the agent: what a worker that was running then had
+/// reported is lost, what earlier ones had is not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
@@ -30,6 +41,8 @@ pub struct History {
     pub files: Vec<FileReport>,
     /// What holds now.
     pub limits: Limits,
+    /// What the page asked for, without secrets, paths and the page's own tags; null if that is very much.
+    pub spec: serde_json::Value,
 }
 
 /// A moment of a transfer.

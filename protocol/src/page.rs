@@ -27,7 +27,29 @@ pub struct PageCall {
     /// Milliseconds (file dialogs only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
+    /// For `file/dropped-files`: what the browser itself dropped on the document that asks, as the relay saw it and no page can
+    /// write it. Empty if nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
 }
+
+/// A file or folder that was dropped on a page, as the browser shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Its name, one path component.
+    pub name: String,
+    /// Bytes; of a folder, whatever the browser says.
+    pub size: u64,
+    /// Last change, milliseconds since the Unix epoch.
+    pub modified_ms: u64,
+    /// True for a folder.
+    pub folder: bool,
+}
+
+/// Most entries of [`PageCall::dropped`].
+pub const MAX_DROPPED: usize = 1_000;
+/// What one entry takes in a frame beside its name.
+const DROPPED_ENTRY: usize = 120;
 
 /// Largest escaped text of a page call's fields together: what a frame holds, less the envelope's own keys and origin.
 const MAX_ESCAPED_CALL: usize = MAX_FRAME - 2048;
@@ -39,7 +61,9 @@ impl PageCall {
     #[must_use]
     pub fn fits_frame(&self) -> bool {
         let texts = [&self.method, &self.uri, &self.body, &self.min_version];
-        texts.iter().map(|text| escaped_length(text)).fold(0, usize::saturating_add) <= MAX_ESCAPED_CALL
+        let dropped = self.dropped.iter().map(|file| escaped_length(&file.name) + DROPPED_ENTRY);
+        let all = texts.iter().map(|text| escaped_length(text)).chain(dropped);
+        all.fold(0, usize::saturating_add) <= MAX_ESCAPED_CALL
     }
 }
 
@@ -225,6 +249,7 @@ mod tests {
             body,
             min_version: String::new(),
             timeout: Some(u64::MAX),
+            dropped: Vec::new(),
         };
         assert!(call("x".repeat(MAX_PAGE_BODY)).fits_frame());
         for hostile in ["\"", "<", "\\", "\u{7}"] {

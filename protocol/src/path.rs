@@ -94,7 +94,7 @@ impl FromStr for RelPath {
                 "" | "." => return Err(PathError::Dot),
                 ".." => return Err(PathError::Parent),
                 _ if part.len() > MAX_COMPONENT || depth > MAX_DEPTH => return Err(PathError::TooLong),
-                _ if part.chars().any(|c| c.is_control() || c == '\\' || is_bidi_control(c)) => {
+                _ if part.chars().any(is_refused) => {
                     return Err(PathError::Character);
                 }
                 _ => {}
@@ -102,6 +102,18 @@ impl FromStr for RelPath {
         }
         Ok(Self(text))
     }
+}
+
+/// True for what no name may hold on its way: control characters, backslashes, [bidi controls](is_bidi_control).
+#[must_use]
+pub fn is_refused(c: char) -> bool {
+    c.is_control() || c == '\\' || is_bidi_control(c)
+}
+
+/// True for a character that may take the place of a refused one.
+#[must_use]
+pub fn is_replacement(c: char) -> bool {
+    !is_refused(c) && !matches!(c, '/' | '.') && !c.is_whitespace()
 }
 
 /// Embeddings, overrides and isolates: they change the order in which the rest of a line is *shown*, so that

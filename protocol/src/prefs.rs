@@ -21,6 +21,9 @@ pub mod kinds {
     pub const FORGET_SERVER: &str = "ui.forget-server";
     /// No params; result [`super::Passwords`].
     pub const PASSWORDS: &str = "ui.passwords";
+    /// No params; result [`super::Passwords`]. The desktop asks the user to unlock the key ring, and the key moves into it. Ends with
+    /// `internal` and the reason if it could not be used after all.
+    pub const UNLOCK_KEYS: &str = "ui.unlock-keys";
     /// Params [`super::ForgetPassword`]. Transfers under way go on; the next attempt to log in asks.
     pub const FORGET_PASSWORD: &str = "ui.forget-password";
 }
@@ -119,6 +122,9 @@ pub struct Passwords {
     /// Who keeps the key that they are sealed with.
     #[serde(default)]
     pub key: KeyPlace,
+    /// Why the key ring does not keep it although the user wants that; [`kinds::UNLOCK_KEYS`] may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<String>,
 }
 
 /// A password that the user saved.

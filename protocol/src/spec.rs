@@ -295,6 +295,15 @@ impl TransferSpec {
         self.public.get("tags").unwrap_or(&Value::Null)
     }
 
+    /// Id of the folder on the server that the paths are relative to: `tags.aspera.node.file_id`. Clients of access keys
+    /// give it, and log in with what they log in to the API with.
+    #[must_use]
+    pub fn root_id(&self) -> Option<String> {
+        let id = self.tags().pointer("/aspera/node/file_id")?;
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        (!id.is_empty() && id.len() <= 64).then_some(id)
+    }
+
     /// Refuses what this build does not do, where ignoring it would expose or destroy what the page wanted kept. A room
     /// that learns to do one of these takes it off here.
     pub fn check_offered(&self) -> Result<(), SpecError> {

@@ -33,12 +33,19 @@ pub mod kinds {
     pub const LIST_FOLDER: &str = "ui.list-folder";
     /// Params [`super::NewFolder`]; result [`super::FolderListing`] of the new folder.
     pub const CREATE_FOLDER: &str = "ui.create-folder";
+    /// Params [`super::GivenUp`]: nobody waits for these requests of this connection any more. What was asked for their sake closes.
+    pub const GIVE_UP: &str = "ui.give-up";
+    /// Params [`super::DroppedPart`]: a piece of what was dropped, while [`super::Question::DroppedCopy`] is asked.
+    pub const DROPPED_PART: &str = "ui.dropped-part";
     /// No params; result [`super::TrustView`].
     pub const TRUST: &str = "ui.trust";
     /// Params [`super::ForgetTrust`]; forgets a remembered decision.
     pub const FORGET_TRUST: &str = "ui.forget-trust";
     /// No params; result [`super::Status`].
     pub const STATUS: &str = "ui.status";
+    /// No params; the agent stops its workers (journals kept) and becomes the program that is installed in its place now, which
+    /// goes on with them. A program that cannot be started ends with `internal` and the reason, and changes nothing.
+    pub const RESTART: &str = "ui.restart";
     /// No params; the agent stops its workers (journals kept), then exits.
     pub const SHUTDOWN: &str = "ui.shutdown";
 }
@@ -127,6 +134,18 @@ pub struct TransferView {
     /// While it runs: for the monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<crate::monitor::Live>,
+    /// While it runs: its disk is too small, or nearly full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Shortage>,
+}
+
+/// Too little room for a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// Bytes that are still to come, as far as the scan knows.
+    pub needed: u64,
+    /// Bytes that are free. More than `needed`: it will fit, but less than a twentieth of the disk is left.
+    pub free: u64,
 }
 
 /// The error of a transfer in words.
@@ -163,6 +182,9 @@ pub struct Prompt {
     pub prompt_id: String,
     /// The site on whose behalf the user is asked.
     pub origin: Origin,
+    /// True: the desktop's own dialog asks, and no window is to be opened. If it cannot, the same prompt comes again without this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
     /// What to ask.
     #[serde(flatten)]
     pub question: Question,
@@ -186,6 +208,27 @@ pub enum Question {
     OpenFolders(PickerOptions),
     /// Choose where to save.
     SaveFile(PickerOptions),
+    /// These were found by what the browser said of files dropped on the page: give them to it? Answered with `allow`, `browse`
+    /// or `cancel`.
+    Dropped {
+        /// Absolute paths; not all if they are many.
+        paths: Vec<String>,
+        /// How many there are.
+        count: u64,
+    },
+    /// What was dropped is no file of this machine (an image out of a mail): shall a copy be made of what the browser holds, and
+    /// given to the page? The copy is made by `ui.dropped-part` while this is asked; answered with `allow` when all is there, or
+    /// with `cancel`.
+    DroppedCopy {
+        /// Id of the page's request.
+        call: u64,
+        /// Names; not all if they are many.
+        names: Vec<String>,
+        /// Bytes of each file.
+        sizes: Vec<u64>,
+        /// Most bytes together that may be copied. If there are more, only `cancel` is an answer.
+        limit: u64,
+    },
     /// The server's certificate is not known and no fingerprint was given.
     ServerCertificate {
         /// Host and port.
@@ -224,6 +267,9 @@ pub struct PickerOptions {
     /// Kinds of files offered; empty = all.
     #[serde(default)]
     pub filters: Vec<FileFilter>,
+    /// Folder to begin in; absent = where the last dialog was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 /// One entry of `allowedFileTypes`.
@@ -256,7 +302,7 @@ pub struct PromptAnswer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
 pub enum Decision {
-    /// Consent or certificate: yes; `remember` makes it permanent, otherwise it holds for this browser session.
+    /// Consent, certificate, dropped files: yes; `remember` makes it permanent, otherwise it holds for this browser session.
     Allow {
         /// Keep the decision.
         remember: bool,
@@ -282,6 +328,8 @@ pub enum Decision {
     },
     /// File dialogs: nothing chosen. Consent: no, this time. Credentials: the transfer has failed.
     Cancel,
+    /// Dropped files: not these; a file dialog is wanted.
+    Browse,
 }
 
 /// Data of `prompt-closed`.
@@ -367,6 +415,29 @@ pub struct Place {
     pub path: String,
 }
 
+/// Params of `ui.give-up`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// Ids of requests. Those that are answered already, or never were, are no error.
+    pub ids: Vec<u64>,
+}
+
+/// Params of `ui.dropped-part`. Parts come in order, one at a time; answered when the part is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedPart {
+    /// The question.
+    pub prompt_id: String,
+    /// Which file, counted from 0.
+    pub file: usize,
+    /// Where in the file.
+    pub offset: u64,
+    /// Base64 of at most [`MAX_DROPPED_PART`] bytes. An empty file comes as one empty part.
+    pub data: String,
+}
+
+/// Most bytes of one `ui.dropped-part`; as base64 they fit a frame.
+pub const MAX_DROPPED_PART: usize = 512 * 1024;
+
 /// The remembered trust decisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustView {
@@ -403,6 +474,24 @@ fn yes() -> bool {
     true
 }
 
+/// Something the user should know: a word to find a translation by, what stands in it, and the same in English.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// `database-new`, `database-restored`, `records`, `unwritten`, `key-ring`, `key-file`, `key-file-because`, `settings`.
+    pub code: String,
+    /// Names, numbers and dates in the order in which they stand in the English sentence.
+    pub args: Vec<String>,
+    /// The whole in English.
+    pub text: String,
+}
+
+impl Notice {
+    /// A notice.
+    pub fn new(code: &str, args: impl IntoIterator<Item = String>, text: impl Into<String>) -> Self {
+        Self { code: code.into(), args: args.into_iter().collect(), text: text.into() }
+    }
+}
+
 /// Result of `ui.status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -420,7 +509,7 @@ pub struct Status {
     pub transfers: Vec<TransferView>,
     /// Things the user should know (a database set aside, say).
     pub notices: Vec<String>,
-    /// Room for more, without a new protocol version.
+    /// Room for more, without a new protocol version. `notes`: the same notices as [`Notice`], for windows in other languages.
     #[serde(default)]
     pub more: Value,
 }

@@ -281,12 +281,19 @@ pub struct SessionRequest {
     /// See `partial_suffix`.
     #[serde(default)]
     pub checkpoint_suffix: Option<String>,
+    /// For a sending server, see [`crate::worker::TransferOptions`].
+    #[serde(default)]
+    pub replace_illegal: Option<char>,
     /// Limits at the start; for a download the server obeys them.
     #[serde(default)]
     pub rate: RateSettings,
     /// Opaque text for the log.
     #[serde(default)]
     pub cookie: String,
+    /// Id of the folder on the server that every path is relative to, in place of the user's root; from a spec's
+    /// `tags.aspera.node.file_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_id: Option<String>,
 }
 
 /// A source on the server and the name it shall have at the client.

@@ -49,6 +49,9 @@ pub struct Start {
     /// Opaque text for the server's log.
     #[serde(default)]
     pub cookie: String,
+    /// See [`crate::wire::SessionRequest::root_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_id: Option<String>,
 }
 
 fn one() -> u32 {
@@ -130,6 +133,9 @@ pub struct TransferOptions {
     pub checkpoint_suffix: String,
     /// Wait for the disk before a file gets its final name.
     pub fsync: bool,
+    /// A file whose name holds characters that [no name may hold](crate::path::is_refused) goes under its name with this one in
+    /// their place; absent: it fails with code 56.
+    pub replace_illegal: Option<char>,
 }
 
 impl Default for TransferOptions {
@@ -142,6 +148,7 @@ impl Default for TransferOptions {
             partial_suffix: ".partial".into(),
             checkpoint_suffix: ".aspera-ckpt".into(),
             fsync: true,
+            replace_illegal: Some('_'),
         }
     }
 }
@@ -225,6 +232,18 @@ pub struct Stats {
     pub connections: u32,
     /// The lowest limit in force, of target, caps and the server's share for this session; 0 if nothing limits.
     pub limit_kbps: u64,
+    /// Receiving: the disk that the files go to; absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Disk>,
+}
+
+/// Room on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Bytes that this user can still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
 }
 
 /// How a file ended.

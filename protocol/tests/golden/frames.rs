@@ -44,6 +44,7 @@ pub(crate) fn cases() -> Vec<Case> {
         body: "{\"iteration_token\":0}".into(),
         min_version: "3.6.0".into(),
         timeout: None,
+        dropped: vec![],
     };
     let dialog_call = PageCall {
         uri: "/connect/windows/select-open-file-dialog/".into(),

@@ -24,8 +24,10 @@ fn upload() -> SessionRequest {
         preserve_times: true,
         partial_suffix: Some(".partial".into()),
         checkpoint_suffix: Some(".aspera-ckpt".into()),
+        replace_illegal: Some('_'),
         rate: rate(),
         cookie: "opaque".into(),
+        root_id: None,
     }
 }
 
@@ -44,8 +46,10 @@ fn download() -> SessionRequest {
         preserve_times: false,
         partial_suffix: None,
         checkpoint_suffix: None,
+        replace_illegal: None,
         rate: RateSettings::default(),
         cookie: String::new(),
+        root_id: None,
         ..upload()
     }
 }

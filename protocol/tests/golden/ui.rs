@@ -5,8 +5,8 @@ use godwit_protocol::prefs::{ForgetPassword, KeyPlace, Passwords, SavedPassword}
 use godwit_protocol::spec::Direction;
 use godwit_protocol::ui::{
     Badge, Decision, FileFilter, FolderEntry, FolderListing, FolderQuery, ForgetTrust, NewFolder, OpenPage,
-    PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Status, TransferError, TransferRef,
-    TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
+    PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Shortage, Status, TransferError,
+    TransferRef, TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
 };
 use godwit_protocol::{ErrorCode, Secret};
 use serde_json::json;
@@ -35,6 +35,7 @@ fn running() -> TransferView {
         added_ms: 1_750_000_000_000,
         queue_order: None,
         live: Some(crate::windows::live()),
+        shortage: Some(Shortage { needed: 3_750_000_000, free: 1_000_000_000 }),
     }
 }
 
@@ -49,6 +50,7 @@ fn failed() -> TransferView {
         attempts: 4,
         queue_order: Some(1 << 20),
         live: None,
+        shortage: None,
         ..running()
     }
 }
@@ -59,6 +61,7 @@ fn questions() -> Vec<Question> {
         suggested_name: "report.pdf".into(),
         multiple: true,
         filters: vec![FileFilter { filter_name: "Pictures".into(), extensions: vec!["png".into(), "jpg".into()] }],
+        folder: Some("/home/me".into()),
     };
     let all = vec![
         Question::Consent { purpose: "send".into(), remote_host: Some("server.example.com".into()) },
@@ -66,6 +69,8 @@ fn questions() -> Vec<Question> {
         Question::OpenFiles(options.clone()),
         Question::OpenFolders(PickerOptions::default()),
         Question::SaveFile(options),
+        Question::Dropped { paths: vec!["/home/me/a.mov".into()], count: 2 },
+        Question::DroppedCopy { call: 7, names: vec!["photo.jpg".into()], sizes: vec![1_200_000], limit: 64 << 20 },
         Question::ServerCertificate { server: "server.example.com:33001".into(), fingerprint: "SHA256:abc=".into() },
         Question::Credentials {
             server: "server.example.com:33001".into(),
@@ -82,6 +87,8 @@ fn questions() -> Vec<Question> {
             | Question::OpenFiles(_)
             | Question::OpenFolders(_)
             | Question::SaveFile(_)
+            | Question::Dropped { .. }
+            | Question::DroppedCopy { .. }
             | Question::ServerCertificate { .. }
             | Question::Credentials { .. } => {}
         }
@@ -107,6 +114,7 @@ fn answers() -> Vec<PromptAnswer> {
         Decision::Chosen { paths: vec!["/home/me/a b.txt".into()] },
         Decision::Credentials { user: "ann".into(), password: Secret::new("s3cret"), save: true },
         Decision::Cancel,
+        Decision::Browse,
     ];
     let answer = |decision: Decision| {
         match decision {
@@ -114,7 +122,8 @@ fn answers() -> Vec<PromptAnswer> {
             | Decision::Deny { .. }
             | Decision::Chosen { .. }
             | Decision::Credentials { .. }
-            | Decision::Cancel => {}
+            | Decision::Cancel
+            | Decision::Browse => {}
         }
         PromptAnswer { prompt_id: "p1".into(), decision }
     };
@@ -125,6 +134,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let prompt = |(i, question)| Prompt {
         prompt_id: format!("p{i}"),
         origin: "https://app.example.com".parse().unwrap(),
+        native: matches!(question, Question::SaveFile(_)),
         question,
     };
     let prompts: Vec<Prompt> = questions().into_iter().enumerate().map(prompt).collect();
@@ -193,7 +203,8 @@ pub(crate) fn cases() -> Vec<Case> {
                     user: "ann".into(),
                     saved_at: 1_750_000_000_000,
                 }],
-                key: KeyPlace::Desktop,
+                key: KeyPlace::File,
+                away: Some("the key ring is locked".into()),
             },
         ),
         case(

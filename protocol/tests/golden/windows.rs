@@ -84,6 +84,7 @@ fn history() -> History {
         sessions: vec![session, running],
         files: vec![file, failed],
         limits: limits(),
+        spec: json!({"direction": "receive", "remote_host": "server.example"}),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{Case, case};
 use godwit_protocol::spec::{Direction, OverwritePolicy, RatePolicy, ResumePolicy};
 use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{
-    Command, Credential, Failure, FileOutcome, FileReport, PathPair, RateSettings, Report, ServerAddress,
+    Command, Credential, Disk, Failure, FileOutcome, FileReport, PathPair, RateSettings, Report, ServerAddress,
     ServerIdentity, Start, Stats, TransferOptions,
 };
 use godwit_protocol::{ErrorCode, RateKbps, Secret};
@@ -43,11 +43,13 @@ fn upload() -> Start {
             overwrite: OverwritePolicy::DiffOlder,
             save_before_overwrite: true,
             preserve_times: true,
+            replace_illegal: None,
             ..TransferOptions::default()
         },
         rate: rate(),
         sessions: 3,
         cookie: "opaque".into(),
+        root_id: None,
     }
 }
 
@@ -70,6 +72,7 @@ fn download() -> Start {
         rate: RateSettings::default(),
         sessions: 1,
         cookie: String::new(),
+        root_id: None,
         ..base
     }
 }
@@ -92,6 +95,7 @@ fn stats() -> Stats {
         queue_us: 5_000,
         connections: 3,
         limit_kbps: 1_000_000,
+        disk: None,
     }
 }
 
@@ -129,6 +133,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ..file.clone()
     };
     let skipped = FileReport { outcome: FileOutcome::Skipped, blake3: None, ..file.clone() };
+    let disk = Some(Disk { free: 1_000_000_000, size: 500_000_000_000 });
     vec![
         command("worker-start-upload", Command::Start(Box::new(upload()))),
         command("worker-start-download", Command::Start(Box::new(download()))),
@@ -136,6 +141,7 @@ pub(crate) fn cases() -> Vec<Case> {
         command("worker-stop", Command::Stop),
         report("worker-session", session),
         report("worker-stats", Report::Stats(stats())),
+        report("worker-stats-receiving", Report::Stats(Stats { disk, ..stats() })),
         report("worker-file", Report::File(file)),
         report("worker-file-failed", Report::File(failed)),
         report("worker-file-skipped", Report::File(skipped)),
