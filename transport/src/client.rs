@@ -2,7 +2,7 @@
 
 use crate::connect::{Connected, connect};
 use crate::control::{Inbox, Outbox};
-use crate::failure::{close, disk, protocol};
+use crate::failure::{close, disk, protocol, tame};
 use crate::holders::{Holder, Holders};
 use crate::land::Policies;
 use crate::lines::Lines;
@@ -13,7 +13,7 @@ use crate::receiver::Receiver;
 use crate::report::Reports;
 use crate::root::Root;
 use crate::rules::least;
-use crate::scan::Origin;
+use crate::scan::{Origin, Scanner};
 use crate::sender::{Begun, Sender};
 use crate::watch::Watch;
 use godwit_protocol::spec::Direction;
@@ -49,12 +49,36 @@ pub async fn run(
     reports: mpsc::Sender<Report>,
     commands: mpsc::Receiver<Command>,
 ) -> Result<Stats, Failure> {
+    // Its words may have names in them that the peer chose.
+    session(start, None, reports, commands).await.map_err(tame)
+}
+
+/// As [`run`], for one who may not leave a folder: sources are relative to `root`, and no link beneath it is followed; what
+/// is received lands in `root` itself, whatever [`Start::destination_root`] says.
+pub async fn run_beneath(
+    start: &Start,
+    root: &Root,
+    reports: mpsc::Sender<Report>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<Stats, Failure> {
+    session(start, Some(root), reports, commands).await.map_err(tame)
+}
+
+async fn session(
+    start: &Start,
+    root: Option<&Root>,
+    reports: mpsc::Sender<Report>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<Stats, Failure> {
     if start.paths.is_empty() {
         return Err(Failure::new(ErrorCode::NothingToTransfer, ""));
     }
     let target = match start.direction {
         Direction::Send => None,
-        Direction::Receive => Some(Target::new(start)?),
+        Direction::Receive => Some(match root {
+            Some(root) => Target { root: root.clone(), allowed: allowed(start)? },
+            None => Target::new(start)?,
+        }),
     };
     let limits = Arc::new(Limits::new(start.rate));
     let wishes = Arc::new(Wishes::new(start.rate, limits.clone()));
@@ -88,7 +112,7 @@ pub async fn run(
             steer: Arc::new(move |granted| wishes.grant(granted, None)),
             reports: files.clone(),
         };
-        sender.begin(Origin::Local(start.paths.clone()))
+        sender.begin(Scanner::new(origin(start, root), start.options.replace_illegal))
     });
     let session = async {
         let login = tokio::time::timeout(LOGIN, admitted(&mut inbox));
@@ -242,6 +266,14 @@ async fn drive(
     }
 }
 
+/// Where an upload's files are.
+fn origin(start: &Start, root: Option<&Root>) -> Origin {
+    let Some(root) = root else { return Origin::Local(start.paths.clone()) };
+    let paths = start.paths.iter();
+    let paths = paths.map(|p| RemotePath { source: p.source.clone(), destination: p.destination.clone() });
+    Origin::Beneath(root.clone(), paths.collect())
+}
+
 /// Everything a server needs to let the client in.
 async fn ask(start: &Start, outbox: &Outbox) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -286,8 +318,10 @@ fn request(start: &Start) -> SessionRequest {
         preserve_times: options.preserve_times,
         partial_suffix: Some(options.partial_suffix.clone()),
         checkpoint_suffix: Some(options.checkpoint_suffix.clone()),
+        replace_illegal: options.replace_illegal.filter(|_| download),
         rate: start.rate,
         cookie: start.cookie.clone(),
+        root_id: start.root_id.clone(),
     }
 }
 

@@ -5,8 +5,9 @@
 //! final name and no file without one.
 //!
 //! **How.** A small file is written without a name (`O_TMPFILE`) and waits here with its handle. One `syncfs` brings the
-//! content of a whole group to the disk, then the group gets its names; the `syncfs` of the next group covers those
-//! names, and only then are the results told. So a group costs one `syncfs`, and while it runs the next one fills.
+//! content of a whole group to the disk, then the group gets its names; the next `syncfs` that begins after that covers
+//! those names, and only then are the results told. So a group costs one `syncfs`, and while one group fills, the one
+//! before it is synced and the one before that is named.
 //! Measured on ext4, 60,000 files of 4 KB, two threads: 1.45 s so, 1.54 s by hidden names, 2.19 s through one staging
 //! folder, 0.57 s by plain final names without any promise; `fsync` for each file takes minutes.
 //! Nameless files need no cleaning after a kill and inherit what their folder hands down (group, ACL). The price is a
@@ -34,7 +35,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// A group is closed when it has so many files,
+/// A group is synced when it has so many files,
 const FILES: usize = 4_096;
 /// or bytes,
 const BYTES: u64 = 256 * 1024 * 1024;
@@ -45,6 +46,8 @@ const FEW: usize = 8;
 /// Threads that sync one by one, and that name.
 const SYNCERS: usize = 8;
 const NAMERS: usize = 4;
+/// Names that one thread gives in a row.
+const PART: usize = 128;
 /// Large files that are synced and named at once.
 const LARGE: usize = 8;
 /// A disk may take this long over a sync before the session counts as stalled.
@@ -83,11 +86,24 @@ impl Group {
     }
 }
 
+/// Files whose content is durable.
+struct Synced {
+    files: Vec<Small>,
+    on: Vec<Device>,
+}
+
 /// Files that have their names, which are not known to be durable.
 #[derive(Default)]
 struct Named {
     files: Vec<(Arc<FileState>, Value)>,
     on: Vec<Device>,
+}
+
+impl Named {
+    fn add(&mut self, mut more: Self) {
+        self.files.append(&mut more.files);
+        add_devices(&mut self.on, more.on);
+    }
 }
 
 /// A file system that files of a group are on.
@@ -107,40 +123,37 @@ pub(crate) async fn run(
     let broke = || Failure::new(ErrorCode::Internal, "naming files broke");
     let turns = Arc::new(Semaphore::new(LARGE));
     let mut large = JoinSet::new();
-    // Not on the pool for blocking work: its threads may all be waiting for handles that only this step frees.
-    let mut step: Option<oneshot::Receiver<Named>> = None;
+    let (mut syncing, mut naming) = (Step::default(), Step::default());
     let (mut group, mut named) = (Group::default(), Named::default());
+    // Its content is durable, and it waits for the group before it to be named.
+    let mut ready: Option<Synced> = None;
     let mut begun = Instant::now();
     let mut due = begun;
     let mut life = tokio::time::interval(LIFE);
     loop {
+        if !naming.busy()
+            && let Some(synced) = ready.take()
+        {
+            let landing = landing.clone();
+            naming.start(move || landing.name_group(synced))?;
+            begun = Instant::now();
+        }
         let waiting = group.files.len() + named.files.len();
+        // Names alone are synced when no more come: that one sync is for all of them.
+        let worth_it = !group.files.is_empty() || (waiting > 0 && !naming.busy());
         let all_here = || landing.table().open.len() <= waiting;
-        if step.is_none() && waiting > 0 && (group.full() || Instant::now() >= due || all_here()) {
+        if !syncing.busy() && ready.is_none() && worth_it && (group.full() || Instant::now() >= due || all_here()) {
             let (files, before) = (std::mem::take(&mut group).files, std::mem::take(&mut named));
             let landing = landing.clone();
-            let (done, next) = oneshot::channel();
-            let settle = move || drop(done.send(landing.settle(files, before)));
-            std::thread::Builder::new()
-                .name("godwit-group".into())
-                .spawn(settle)
-                .map_err(|e| Failure::new(ErrorCode::Internal, format!("no thread for naming files: {e}")))?;
-            step = Some(next);
+            syncing.start(move || landing.sync_group(files, before))?;
             begun = Instant::now();
             due = begun + PERIOD;
         }
-        let busy = step.is_some();
-        let settled = async {
-            match &mut step {
-                Some(step) => step.await,
-                None => std::future::pending().await,
-            }
-        };
+        let busy = syncing.busy() || naming.busy();
+        let idle = !syncing.busy() && ready.is_none();
         tokio::select! {
-            done = settled => {
-                named = done.map_err(|_| broke())?;
-                step = None;
-            }
+            done = syncing.end() => ready = done.ok_or_else(broke)?,
+            done = naming.end() => named.add(done.ok_or_else(broke)?),
             batch = complete.recv() => {
                 let Some(batch) = batch else { return Ok(()) };
                 for complete in batch {
@@ -157,7 +170,7 @@ pub(crate) async fn run(
                 }
             }
             Some(done) = large.join_next() => done.and_then(|done| done).map_err(|_| broke())?,
-            () = sleep_until(due), if waiting > 0 && !busy => {}
+            () = sleep_until(due), if worth_it && idle => {}
             _ = life.tick() => if (busy || !large.is_empty()) && begun.elapsed() < PATIENCE {
                 landing.meter.worked();
             }
@@ -165,25 +178,55 @@ pub(crate) async fn run(
     }
 }
 
+/// Something that a thread does for a group, one at a time. Not on the pool for blocking work: its threads may all be
+/// waiting for handles that only these steps free.
+struct Step<T>(Option<oneshot::Receiver<T>>);
+
+impl<T> Default for Step<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Send + 'static> Step<T> {
+    fn busy(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn start(&mut self, act: impl FnOnce() -> T + Send + 'static) -> Result<(), Failure> {
+        let (done, end) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("godwit-group".into())
+            .spawn(move || drop(done.send(act())))
+            .map_err(|e| Failure::new(ErrorCode::Internal, format!("no thread for naming files: {e}")))?;
+        self.0 = Some(end);
+        Ok(())
+    }
+
+    /// Waits for its end, for ever if there is nothing to wait for. None: the thread broke.
+    async fn end(&mut self) -> Option<T> {
+        let Some(end) = &mut self.0 else { return std::future::pending().await };
+        let done = end.await.ok();
+        self.0 = None;
+        done
+    }
+}
+
 impl Landing {
-    /// One step for all files of a group: see the module. Returns what the next step makes durable.
-    fn settle(&self, group: Vec<Small>, before: Named) -> Named {
+    /// Makes the content of a group durable, and the names of what was named before. Returns what shall be named next.
+    fn sync_group(&self, group: Vec<Small>, before: Named) -> Option<Synced> {
         if !self.policies.fsync {
-            for (state, value, outcome) in self.name(group) {
-                self.published(&state, value, outcome);
-            }
-            return Named::default();
+            return Some(Synced { files: group, on: Vec::new() });
         }
-        let mut on = devices(&group);
+        let on = devices(&group);
         let groups = on.iter().all(|device| device.groups);
         if before.files.is_empty() && (group.len() <= FEW || !groups) {
             self.one_by_one(group);
-            return Named::default();
+            return None;
         }
         let mut all = before.on;
         if groups {
-            all.retain(|device| on.iter().all(|other| other.id != device.id));
-            all.append(&mut on.clone());
+            add_devices(&mut all, on.clone());
         }
         let synced = all.iter().try_for_each(|device| rustix::fs::syncfs(&device.folder));
         for (state, value) in before.files {
@@ -192,16 +235,21 @@ impl Landing {
         if !groups || synced.is_err() {
             // Which file the disk failed on, only its own sync tells.
             self.one_by_one(group);
-            return Named::default();
+            return None;
         }
-        let mut files = Vec::with_capacity(group.len());
-        for (state, value, outcome) in self.name(group) {
+        Some(Synced { files: group, on }).filter(|synced| !synced.files.is_empty())
+    }
+
+    /// Gives a group its names. Returns what the next sync makes durable.
+    fn name_group(&self, synced: Synced) -> Named {
+        let mut files = Vec::with_capacity(synced.files.len());
+        for (state, value, outcome) in self.name(synced.files) {
             match outcome {
-                Ok(()) => files.push((state, value)),
-                failed => self.published(&state, value, failed),
+                Ok(()) if self.policies.fsync => files.push((state, value)),
+                outcome => self.published(&state, value, outcome),
             }
         }
-        on.retain(|_| !files.is_empty());
+        let on = if files.is_empty() { Vec::new() } else { synced.on };
         Named { files, on }
     }
 
@@ -209,7 +257,7 @@ impl Landing {
     fn one_by_one(&self, group: Vec<Small>) {
         let folders = distinct(&group);
         let named = spread(group, SYNCERS, |small| match small.temp.file.sync_all() {
-            Ok(()) => self.name_one(small),
+            Ok(()) => self.name_one(small).0,
             Err(e) => (small.state, small.value, Err(e)),
         });
         let synced = folders.iter().try_for_each(sync_folder);
@@ -223,20 +271,41 @@ impl Landing {
     }
 
     fn name(&self, group: Vec<Small>) -> Vec<(Arc<FileState>, Value, io::Result<()>)> {
-        // One thread for every few hundred: a thread costs as much as some names do.
-        let threads = NAMERS.min(group.len() / 256 + 1);
-        spread(group, threads, |small| self.name_one(small))
+        let mut group = group.into_iter();
+        let mut parts = Vec::new();
+        while group.len() > 0 {
+            parts.push(group.by_ref().take(PART).collect::<Vec<_>>());
+        }
+        // One thread for every few: a thread costs as much as some names do.
+        let threads = NAMERS.min(parts.len() / 2 + 1);
+        spread(parts, threads, |part| self.name_part(part)).into_iter().flatten().collect()
     }
 
-    fn name_one(&self, small: Small) -> (Arc<FileState>, Value, io::Result<()>) {
-        let folder = small.temp.folder().clone();
-        let published = self.seated(&small.state, &folder, |seat| small.temp.publish(seat));
-        let outcome = self.unless_same(published, &small.state, &small.value);
+    /// Names some and frees what they kept open all at once: receivers wait for it by the dozen.
+    fn name_part(&self, part: Vec<Small>) -> Vec<(Arc<FileState>, Value, io::Result<()>)> {
+        let mut freed: Option<Taken> = None;
+        let named = part.into_iter().map(|small| {
+            let (named, handles) = self.name_one(small);
+            match &mut freed {
+                Some(freed) => freed.join(handles),
+                None => freed = Some(handles),
+            }
+            named
+        });
+        named.collect()
+    }
+
+    /// Names one; with it, the handles that are free now.
+    fn name_one(&self, small: Small) -> ((Arc<FileState>, Value, io::Result<()>), Taken) {
+        let Small { state, temp, value, handles } = small;
+        let folder = temp.folder().clone();
+        let published = self.seated(&state, &folder, |seat| temp.publish(seat));
+        let outcome = self.unless_same(published, &state, &value);
         if outcome.is_ok() {
-            add(&self.meter.bytes_written, small.state.size);
+            add(&self.meter.bytes_written, state.size);
         }
         self.meter.worked();
-        (small.state, small.value, outcome)
+        ((state, value, outcome), handles)
     }
 
     /// A large file: sync, name, folder.
@@ -285,6 +354,15 @@ fn devices(group: &[Small]) -> Vec<Device> {
         }
     }
     devices
+}
+
+/// Adds those that are not there.
+fn add_devices(all: &mut Vec<Device>, more: Vec<Device>) {
+    for device in more {
+        if all.iter().all(|other| other.id != device.id) {
+            all.push(device);
+        }
+    }
 }
 
 /// Is this one of the file systems whose `syncfs` ends when the disk has everything?

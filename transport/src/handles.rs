@@ -69,10 +69,18 @@ impl Taken {
     pub(crate) fn count(&self) -> usize {
         self.count
     }
+
+    /// Adds those of `other`, to be free at the same time: who waits is woken each time that some become free.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        self.count += std::mem::take(&mut other.count);
+    }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
+        if self.count == 0 {
+            return;
+        }
         *self.from.free.lock().unwrap_or_else(PoisonError::into_inner) += self.count;
         // Not only one: whoever wants two may not be served by this one.
         self.from.freed.notify_all();
@@ -98,7 +106,8 @@ mod tests {
     #[test]
     fn who_wants_more_than_is_free_waits_until_it_is() {
         let handles: &'static Handles = Box::leak(Box::new(Handles::new(4)));
-        let first = handles.take(3);
+        let mut first = handles.take(1);
+        first.join(handles.take(2));
         let other = std::thread::spawn(|| drop(handles.take(2)));
         let third = handles.take(1);
         assert!(!other.is_finished());

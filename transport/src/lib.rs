@@ -44,6 +44,7 @@ mod quiet;
 mod ranges;
 pub mod rate;
 mod ration;
+pub mod reach;
 mod read;
 mod receiver;
 mod replace;

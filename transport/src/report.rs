@@ -1,5 +1,6 @@
 //! Telling the caller what became of files, and counting it.
 
+use crate::failure::tame;
 use crate::meter::{Meter, add};
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{EntryKind, SessionResult};
@@ -20,7 +21,10 @@ impl Reports {
     }
 
     /// Tells how a file ended. A caller that has gone hears nothing; his closed command channel ends the session.
-    pub(crate) async fn file(&self, report: FileReport) {
+    ///
+    /// The words may have names in them that a peer chose; what reaches the user is short and has no control characters.
+    pub(crate) async fn file(&self, mut report: FileReport) {
+        report.error = report.error.map(tame);
         tracing::debug!(path = report.path, outcome = ?report.outcome, "file");
         if let Some(error) = &report.error {
             let _ = self.first.set(error.clone());
@@ -55,5 +59,33 @@ pub(crate) fn count(meter: &Meter, kind: EntryKind, outcome: FileOutcome) {
             add(&meter.files_completed, 1);
             add(&meter.files_skipped, 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn names_in_errors_reach_the_user_without_control_characters_and_not_at_full_length() {
+        let (to, mut seen) = mpsc::channel(1);
+        let reports = Reports::to(to);
+        let message = format!("a\u{85}\u{1b}[31m{}: no room", "x".repeat(100_000));
+        reports
+            .file(FileReport {
+                path: "a".into(),
+                size: 0,
+                outcome: FileOutcome::Failed,
+                error: Some(Failure { code: ErrorCode::NoSpace, message, fingerprint: None }),
+                blake3: None,
+            })
+            .await;
+        let Some(Report::File(FileReport { error: Some(told), .. })) = seen.recv().await else {
+            panic!("nothing was told")
+        };
+        assert!(told.message.len() < 10_000 && !told.message.contains(char::is_control));
+        let two = SessionResult { failed: 2, ..SessionResult::default() };
+        assert!(!reports.verdict(&two).unwrap_err().message.contains(char::is_control));
     }
 }

@@ -1,16 +1,18 @@
 //! Walking the sources: one entry after the other, in a fixed order, without holding a tree in memory.
 //!
 //! A user's own files are read with the user's eyes: links are followed. On a server nobody's links are.
+//!
+//! A name that holds what no name may hold on its way goes under another one, if the session wants that; see [`announced`].
 
 use crate::failure::disk;
 use crate::root::{Kind, Metadata, Root, list_handle};
-use godwit_protocol::path::PathError;
+use godwit_protocol::path::{PathError, is_refused, is_replacement};
 use godwit_protocol::wire::{Entry, EntryKind, FileResult, RemotePath};
 use godwit_protocol::worker::{Failure, FileOutcome, PathPair};
 use godwit_protocol::{ErrorCode, RelPath};
 use rustix::fs::{AtFlags, statat};
-use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::collections::{HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -44,13 +46,18 @@ pub(crate) enum Scanned {
 /// See the module. Call [`Scanner::next`] where blocking is allowed.
 pub(crate) struct Scanner {
     root: Option<Root>,
+    /// Takes the place of characters that are refused.
+    replacement: Option<char>,
     sources: VecDeque<(String, Option<String>)>,
     levels: Vec<Level>,
 }
 
+/// A name on the disk, and the one that it goes under if that is another.
+type Named = (OsString, Option<String>);
+
 /// A folder that is being walked.
 struct Level {
-    names: std::vec::IntoIter<OsString>,
+    names: std::vec::IntoIter<Named>,
     place: Place,
     /// Absent for the root itself, whose children stand at the top.
     target: Option<RelPath>,
@@ -63,14 +70,16 @@ enum Place {
 }
 
 impl Scanner {
-    pub(crate) fn new(origin: Origin) -> Self {
+    pub(crate) fn new(origin: Origin, replacement: Option<char>) -> Self {
         let (root, sources) = match origin {
             Origin::Local(pairs) => (None, pairs.into_iter().map(|p| (p.source, p.destination)).collect()),
             Origin::Beneath(root, paths) => {
                 (Some(root), paths.into_iter().map(|p| (p.source, p.destination)).collect())
             }
         };
-        Self { root, sources, levels: Vec::new() }
+        // A peer may have sent it.
+        let replacement = replacement.filter(|c| is_replacement(*c));
+        Self { root, replacement, sources, levels: Vec::new() }
     }
 
     /// The root sources lie beneath, if there is one.
@@ -114,7 +123,8 @@ impl Scanner {
             Some(destination) => target(destination)?,
             None => {
                 let name = source.file_name().ok_or_else(|| Failure::new(ErrorCode::BadPath, "it has no name"))?;
-                target(name.to_str().ok_or_else(not_utf8)?)?
+                let replaced = self.replacement.filter(|_| is_odd(name)).map(|c| replaced(name, c));
+                target(replaced.as_deref().or(name.to_str()).ok_or_else(not_utf8)?)?
             }
         };
         self.local(source.to_owned(), target)
@@ -156,7 +166,7 @@ impl Scanner {
     }
 
     /// A name in the folder on top of the stack.
-    fn child(&mut self, name: OsString) -> Result<Option<Scanned>, Box<FileResult>> {
+    fn child(&mut self, (name, goes_as): Named) -> Result<Option<Scanned>, Box<FileResult>> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         if name.to_str().is_some_and(crate::disk::reserved) {
             tracing::info!(?name, "a file that was on its way here is passed over");
@@ -166,7 +176,7 @@ impl Scanner {
             Some(target) => format!("{target}/{}", name.to_string_lossy()),
             None => name.to_string_lossy().into_owned(),
         };
-        let target = match name.to_str() {
+        let target = match goes_as.as_deref().or(name.to_str()) {
             None => Err(not_utf8()),
             Some(name) => name.parse::<RelPath>().map_err(path_failure).and_then(|name| match &level.target {
                 Some(folder) => folder.join(&name).map_err(path_failure),
@@ -180,12 +190,14 @@ impl Scanner {
                 self.local(path, target)
             }
             Place::Beneath(folder, path) => {
-                let name = name.to_string_lossy();
-                let path = if path.is_empty() { name.clone().into_owned() } else { format!("{path}/{name}") };
-                let folder = folder.clone();
-                match self.root.clone() {
-                    Some(root) => self.beneath(&root, &folder, &name, path, target),
-                    None => Ok(None),
+                let (folder, path) = (folder.clone(), path.clone());
+                match (self.root.clone(), name.to_str()) {
+                    (Some(root), Some(name)) => {
+                        let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+                        self.beneath(&root, &folder, name, path, target)
+                    }
+                    (Some(_), None) => Err(not_utf8()),
+                    (None, _) => Ok(None),
                 }
             }
         };
@@ -211,7 +223,7 @@ impl Scanner {
         names.sort_unstable();
         let entry = folder_entry(target.clone(), found.mtime_ns);
         self.levels.push(Level {
-            names: names.into_iter(),
+            names: announced(names, self.replacement).into_iter(),
             place: Place::Local(path.clone()),
             target: Some(target),
             id,
@@ -253,12 +265,36 @@ impl Scanner {
         let found = Metadata::of(&folder).map_err(|e| disk(&e, false, &path))?;
         let id = found.id;
         let names = list_handle(folder.as_fd()).map_err(|e| disk(&e, false, &path))?;
+        let names = announced(names, self.replacement).into_iter();
         let entry = target
             .clone()
             .map(|target| Scanned::Entry(folder_entry(target, found.mtime_ns), Source::Beneath(path.clone()), found));
-        self.levels.push(Level { names: names.into_iter(), place: Place::Beneath(Arc::new(folder), path), target, id });
+        self.levels.push(Level { names, place: Place::Beneath(Arc::new(folder), path), target, id });
         Ok(entry)
     }
+}
+
+/// What the names of one folder go under: their own; one that may not go anywhere, under the same with `replacement` for each
+/// offending character. Two never become one: who finds the new name taken keeps its own, and fails by it.
+fn announced(names: Vec<OsString>, replacement: Option<char>) -> Vec<Named> {
+    let Some(replacement) = replacement.filter(|_| names.iter().any(|name| is_odd(name))) else {
+        return names.into_iter().map(|name| (name, None)).collect();
+    };
+    let mut taken: HashSet<RelPath> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
+    let mut other = |name: &OsStr| {
+        let other = is_odd(name).then(|| replaced(name, replacement))?;
+        taken.insert(other.parse().ok()?).then_some(other)
+    };
+    names.into_iter().map(|name| (other(&name), name)).map(|(other, name)| (name, other)).collect()
+}
+
+fn is_odd(name: &OsStr) -> bool {
+    name.to_str().is_none_or(|name| name.chars().any(is_refused))
+}
+
+fn replaced(name: &OsStr, replacement: char) -> String {
+    let fits = |c: char| !is_refused(c) && c != char::REPLACEMENT_CHARACTER;
+    name.to_string_lossy().chars().map(|c| if fits(c) { c } else { replacement }).collect()
 }
 
 /// A file as it goes into the manifest.
@@ -302,7 +338,6 @@ fn failed(path: String, failure: Failure) -> Box<FileResult> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
 
@@ -321,7 +356,11 @@ mod tests {
     }
 
     fn run(origin: Origin) -> (Vec<String>, Vec<(String, u16)>) {
-        let mut scanner = Scanner::new(origin);
+        run_with(origin, None)
+    }
+
+    fn run_with(origin: Origin, replacement: Option<char>) -> (Vec<String>, Vec<(String, u16)>) {
+        let mut scanner = Scanner::new(origin, replacement);
         let (mut entries, mut failures) = (Vec::new(), Vec::new());
         while let Some(found) = scanner.next() {
             match found {
@@ -368,5 +407,34 @@ mod tests {
         let (entries, failures) = run(Origin::Local(vec![pair("etc".into(), None), pair("/no/such".into(), None)]));
         assert!(entries.is_empty());
         assert_eq!(failures.iter().map(|f| f.1).collect::<Vec<_>>(), [41, 4]);
+    }
+
+    #[test]
+    fn names_that_may_not_go_anywhere_go_under_others_and_never_two_under_one() {
+        let temp = tree();
+        for name in ["a\\b", "a_b", "c\nd", "c\td", "e\u{202e}f"] {
+            std::fs::write(temp.path().join("t").join(name), name).unwrap();
+        }
+        std::fs::create_dir(temp.path().join("t/g\\h")).unwrap();
+        std::fs::write(temp.path().join("t/g\\h/inside"), b"").unwrap();
+        let root = Root::open(temp.path()).unwrap();
+        let there = Origin::Beneath(root, vec![RemotePath { source: "t".into(), destination: None }]);
+        let here = Origin::Local(vec![pair(temp.path().join("t").to_str().unwrap().to_owned(), None)]);
+        for (origin, also) in [(there, None), (here, Some("t/bad_:1"))] {
+            let (entries, failures) = run_with(origin, Some('_'));
+            let expected = ["t/a_b:3", "t/back_slash:1", "t/c_d:3", "t/e_f:5", "t/g_h:0", "t/g_h/inside:0"];
+            for entry in expected.into_iter().chain(also) {
+                assert_eq!(entries.iter().filter(|e| *e == entry).count(), 1, "{entry}: {entries:?}");
+            }
+            let names: Vec<&str> = failures.iter().filter(|f| f.1 == 56).map(|f| f.0.as_str()).collect();
+            assert!(names.contains(&"t/a\\b") && names.contains(&"t/c\nd"), "their names were taken: {names:?}");
+            assert_eq!(names.len(), if also.is_some() { 2 } else { 3 }, "{names:?}");
+        }
+        let odd = Origin::Local(vec![pair(temp.path().join("t/back\\slash").to_str().unwrap().to_owned(), None)]);
+        assert_eq!(run_with(odd, Some('-')).0, ["back-slash:1"]);
+        for wrong in ['/', '.', '\\', '\n', ' '] {
+            let odd = Origin::Local(vec![pair(temp.path().join("t/back\\slash").to_str().unwrap().to_owned(), None)]);
+            assert_eq!(run_with(odd, Some(wrong)).1.len(), 1, "{wrong:?}");
+        }
     }
 }

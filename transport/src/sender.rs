@@ -9,7 +9,7 @@ use crate::rate::{Limits, Pace, Steer};
 use crate::read::{Reader, Run, Trouble};
 use crate::report::Reports;
 use crate::root::Metadata;
-use crate::scan::{Origin, Scanned, Scanner, Source};
+use crate::scan::{Scanned, Scanner, Source};
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{
@@ -84,13 +84,12 @@ pub(crate) struct Begun {
 
 impl Sender {
     /// Announces and serves until the receiver's result.
-    pub(crate) async fn run(self, inbox: &mut Inbox, origin: Origin) -> Result<SessionResult, Failure> {
-        self.begin(origin).run(inbox).await
+    pub(crate) async fn run(self, inbox: &mut Inbox, scanner: Scanner) -> Result<SessionResult, Failure> {
+        self.begin(scanner).run(inbox).await
     }
 
     /// Starts to announce.
-    pub(crate) fn begin(self, origin: Origin) -> Begun {
-        let scanner = Scanner::new(origin);
+    pub(crate) fn begin(self, scanner: Scanner) -> Begun {
         let (troubles, troubled) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             connection: self.connection,

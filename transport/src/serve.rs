@@ -14,7 +14,7 @@ use crate::ration::Ration;
 use crate::receiver::Receiver;
 use crate::report::Reports;
 use crate::root::Root;
-use crate::scan::Origin;
+use crate::scan::{Origin, Scanner};
 use crate::sender::Sender;
 use crate::server::{Account, Permission, Shared};
 use crate::sessions::Tickets;
@@ -54,6 +54,7 @@ pub(crate) async fn serve(
     let writing = Outbox::start(send);
     let outbox = writing.outbox().clone();
     let mut further = None;
+    let mut who = None;
     let login = tokio::time::timeout(login_timeout, login(&shared, &connection, &outbox, &mut inbox));
     let outcome = match login.await {
         Err(_) => Err(Failure::new(ErrorCode::Stalled, "the login took too long")),
@@ -68,6 +69,7 @@ pub(crate) async fn serve(
             Err(failure) => Err(failure),
         },
         Ok(Ok(Caller::Session(account, permission))) => {
+            who = Some(account.clone());
             let own = limits;
             let limits = Arc::new(Limits::new(permission.request.rate));
             let lines = Lines::new(connection.clone(), own, limits.clone());
@@ -111,6 +113,10 @@ pub(crate) async fn serve(
     close(&connection, outcome.as_ref().err());
     if let Some(lines) = further {
         lines.close_further(outcome.as_ref().err());
+    }
+    // Last: the client does not wait for what is written down of it.
+    if let Some(account) = who {
+        account.ended(outcome, stats).await;
     }
 }
 
@@ -238,7 +244,8 @@ impl Role<'_> {
                     steer,
                     reports: Reports::default(),
                 };
-                sender.run(inbox, Origin::Beneath(root, request.paths)).await
+                let scanner = Scanner::new(Origin::Beneath(root, request.paths), request.replace_illegal);
+                sender.run(inbox, scanner).await
             }
             Direction::Send => {
                 let root = target(&root, &request)?;

@@ -14,8 +14,8 @@ use crate::serve::serve;
 use crate::sessions::Sessions;
 use async_trait::async_trait;
 use godwit_protocol::RateKbps;
-use godwit_protocol::wire::SessionRequest;
-use godwit_protocol::worker::{Credential, Failure, RateSettings};
+use godwit_protocol::wire::{SessionRequest, SessionResult};
+use godwit_protocol::worker::{Credential, Failure, RateSettings, Stats};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::crypto::{self, CryptoError};
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig};
@@ -50,6 +50,8 @@ pub trait Account: Send + Sync {
     fn name(&self) -> &str;
     /// Decides on a request: where its root is and what of it is granted.
     async fn authorize(&self, request: SessionRequest) -> Result<Permission, Failure>;
+    /// The session is over: how, and what it moved. Called once for every session that was authorised.
+    async fn ended(&self, _outcome: Result<SessionResult, Failure>, _stats: Stats) {}
 }
 
 /// What an account may do in this session.

@@ -17,8 +17,8 @@ use std::time::Duration;
 const MIB: u64 = 1024 * 1024;
 /// Large enough that a sender, which reads ahead of the line, has not read all when the change comes.
 const SIZE: u64 = 40 * MIB;
-/// What may have been on its way when a change was seen.
-const IN_FLIGHT: u64 = 12 * MIB;
+/// What may have been on its way when a change was seen: as much as the receiver's window takes, on a machine that pauses.
+const IN_FLIGHT: u64 = 24 * MIB;
 
 fn reports(all: Vec<Report>) -> Vec<FileReport> {
     all.into_iter().filter_map(|r| if let Report::File(file) = r { Some(file) } else { None }).collect()

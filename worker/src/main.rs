@@ -7,10 +7,13 @@
 //! **Must not know:** queues, retries, settings, stores, browsers.
 
 mod lines;
+mod room;
 
 use godwit_protocol::ErrorCode;
+use godwit_protocol::spec::Direction;
 use godwit_protocol::worker::{Command, Failure, Report, Start, Stats};
 use lines::{LineError, read_line};
+use room::Room;
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::io::BufReader;
@@ -54,8 +57,12 @@ async fn work() -> Result<Stats, Failure> {
     let (reports_in, mut reports) = mpsc::channel(REPORTS);
     // Detached: it sits in a read of standard input until the process ends.
     tokio::spawn(obey(input, commands_in));
+    let room = (start.direction == Direction::Receive).then(|| Room::of(start.destination_root.clone().into()));
     let writer = tokio::task::spawn_blocking(move || {
-        while let Some(report) = reports.blocking_recv() {
+        while let Some(mut report) = reports.blocking_recv() {
+            if let Report::Stats(stats) = &mut report {
+                stats.disk = room.as_ref().and_then(Room::now);
+            }
             if !write_line(&report) {
                 return;
             }
