@@ -1,31 +1,36 @@
-//! Who may do what: the [`Authority`] and [`Account`] that the transport asks.
+//! Who comes in: checks what clients prove themselves with, on the data port and the API alike, and slows those down who
+//! guess.
 //!
-//! Everything in a request is the peer's: paths become [`RelPath`]s and are looked at beneath the user's root handle
-//! only. The checks sit in front of the session as a whole, so that no handler can forget one.
+//! Answers are the same for an unknown name and a wrong password, after the same work.
 
+use crate::account::UserAccount;
 use crate::backoff::Backoff;
-use crate::config::{Settings, User, UserRoot};
-use crate::password::{Checker, Hash, PasswordError};
+use crate::bearer;
+use crate::catalogue::CatalogueError;
+use crate::directory::{Directory, Principal};
+use crate::metrics::{self, Metrics};
+use crate::password::Checker;
+use crate::state::StateError;
 use crate::token::{Grant, TokenError, TokenKey};
+use crate::verified::Verified;
 use async_trait::async_trait;
-use godwit_protocol::spec::Direction;
-use godwit_protocol::wire::SessionRequest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use godwit_protocol::worker::{Credential, Failure};
-use godwit_protocol::{ErrorCode, RelPath, Secret};
+use godwit_protocol::{ErrorCode, Secret};
 use godwit_transport::places::PerAddress;
-use godwit_transport::root::{Kind, Root};
-use godwit_transport::server::{Account, Authority, Permission};
-use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use godwit_transport::server::{Account, Authority};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
 
 /// Logins of one address that may wait or be checked at the same moment.
 const LOGINS_PER_ADDRESS: usize = 64;
 /// Logins of all addresses that may wait or be checked at the same moment.
 const LOGINS: usize = 1024;
+/// What `/info` tells clients to log in as when they come with a token: the token says who they are.
+pub const TRANSFER_USER: &str = "xfer";
 
 /// Now in seconds since the Unix epoch, for tokens.
 #[must_use]
@@ -33,67 +38,262 @@ pub fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-/// Knows the users, the token key and the failures of the recent past.
-pub struct Access {
-    docroot: Arc<PathBuf>,
-    users: BTreeMap<String, Arc<User>>,
-    decoy: Hash,
+/// What somebody comes with.
+pub enum Proof {
+    /// Name of a user or access key, and password or secret.
+    Password(String, Secret),
+    /// A transfer token of ours, with the login name that came along.
+    Token(String, Secret),
+    /// A web application's token; the access key if it was named beside it.
+    Bearer(Option<String>, Secret),
+}
+
+impl Proof {
+    /// Reads an HTTP `Authorization` value; `key` is the access key named beside it.
+    #[must_use]
+    pub fn from_header(value: &str, key: Option<&str>) -> Option<Self> {
+        let (scheme, rest) = value.trim().split_once(' ')?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(key.map(str::to_owned), Secret::new(rest)));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+        let (name, password) = text.split_once(':')?;
+        Some(Self::Password(name.to_owned(), Secret::new(password)))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Password(name, _) | Self::Token(name, _) => name,
+            Self::Bearer(key, _) => key.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+/// Why somebody does not come in.
+#[derive(Debug)]
+pub enum Refused {
+    /// The proof is no good.
+    Wrong(Failure),
+    /// Too many are being looked at right now.
+    Busy,
+    /// Too many failures from there; how long it lasts.
+    Banned(Duration),
+    /// The catalogue failed; the log says more.
+    Broken,
+}
+
+/// Somebody who came in.
+pub struct Login {
+    /// Who.
+    pub principal: Principal,
+    /// By a transfer token: what it allows.
+    pub grant: Option<Grant>,
+    /// By a web application's token for one of its users: who that is.
+    pub on_behalf: Option<String>,
+    /// For that user only, with his permissions.
+    pub limited: bool,
+}
+
+/// Knows the users, the token key and the failures of the recent past. Cheap to clone.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    directory: Directory,
     tokens: TokenKey,
     checker: Checker,
+    verified: Mutex<Verified>,
     backoff: Mutex<Backoff>,
     logins: PerAddress,
+    metrics: Metrics,
 }
 
 impl Access {
-    /// Takes the users out of `settings`. Hashes once, so not on an async thread.
-    pub fn new(settings: &Settings, tokens: TokenKey) -> Result<Self, PasswordError> {
-        // As costly as the costliest real one: the answer for an unknown user is never the quick one.
-        let costliest = settings.users.values().filter_map(|u| u.password.as_ref()).max_by_key(|h| h.work());
-        let decoy = match costliest {
-            Some(hash) => hash.decoy()?,
-            None => Hash::of(&Secret::new("nobody"))?.decoy()?,
-        };
-        Ok(Self {
-            docroot: Arc::new(settings.docroot.clone()),
-            users: settings.users.iter().map(|(name, user)| (name.clone(), Arc::new(user.clone()))).collect(),
-            decoy,
+    /// Fails only if the system gives no random bytes.
+    pub fn new(directory: Directory, tokens: TokenKey) -> Result<Self, StateError> {
+        Ok(Self(Arc::new(Inner {
+            directory,
             tokens,
             checker: Checker::default(),
+            verified: Mutex::new(Verified::new().map_err(|_| StateError::Random)?),
             backoff: Mutex::default(),
             logins: PerAddress::new(LOGINS, LOGINS_PER_ADDRESS),
-        })
+            metrics: Metrics::default(),
+        })))
     }
 
-    async fn by_password(&self, user: &str, password: &Secret) -> Result<UserAccount, Failure> {
-        let known = self.users.get(user);
-        let hash = known.and_then(|u| u.password.as_ref()).unwrap_or(&self.decoy);
-        let fits = self.checker.check(hash.clone(), password.clone()).await;
+    /// Everybody.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Makes transfer tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenKey {
+        &self.0.tokens
+    }
+
+    /// Runs something that may block, such as a look into the catalogue.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, CatalogueError> + Send + 'static,
+    ) -> Result<T, CatalogueError> {
+        let access = self.clone();
+        let task = tokio::task::spawn_blocking(move || work(&access));
+        task.await.unwrap_or_else(|_| Err(CatalogueError::Record("a call broke".into())))
+    }
+
+    /// Looks at a proof. Takes a while for an address that has guessed wrong before.
+    pub async fn login(&self, address: IpAddr, proof: Proof) -> Result<Login, Refused> {
+        let result = self.look(address, proof).await;
+        match &result {
+            Ok(_) => self.metrics().login(metrics::Login::Accepted),
+            Err(Refused::Wrong(_)) => self.metrics().login(metrics::Login::Refused),
+            Err(Refused::Banned(_)) => self.metrics().login(metrics::Login::Banned),
+            Err(Refused::Busy) => self.metrics().login(metrics::Login::Busy),
+            Err(Refused::Broken) => {}
+        }
+        result
+    }
+
+    async fn look(&self, address: IpAddr, proof: Proof) -> Result<Login, Refused> {
+        if let Some(rest) = self.backoff().banned(address, Instant::now()) {
+            return Err(Refused::Banned(rest));
+        }
+        if let Proof::Password(name, password) = &proof
+            && let Some(login) = self.known_password(name, password).await?
+        {
+            return Ok(login);
+        }
+        let Some(_place) = self.0.logins.enter(address) else { return Err(Refused::Busy) };
+        let name = proof.name().to_owned();
+        let wait = self.backoff().wait(address, &name, Instant::now());
+        if !wait.is_zero() {
+            tracing::info!(%address, user = ?name, ?wait, "login waits after failures");
+            tokio::time::sleep(wait).await;
+        }
+        let result = match proof {
+            Proof::Password(name, password) => self.by_password(name, password).await,
+            Proof::Token(name, token) => self.by_token(name, token).await,
+            Proof::Bearer(key, token) => self.by_bearer(key, token).await,
+        };
+        match &result {
+            Ok(_) => self.backoff().succeeded(address),
+            Err(Refused::Wrong(failure)) => {
+                self.backoff().failed(address, &name, Instant::now());
+                tracing::warn!(%address, user = ?name, reason = %failure, "login refused");
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Somebody who proved himself a short while ago: no waiting, no hashing.
+    async fn known_password(&self, name: &str, password: &Secret) -> Result<Option<Login>, Refused> {
+        let Some(known) = self.find(name.to_owned()).await? else { return Ok(None) };
+        let fresh = known.password.is_some_and(|hash| self.verified().knows(&hash, password, Instant::now()));
+        Ok(fresh.then(|| Login::of(known.principal)))
+    }
+
+    async fn by_password(&self, name: String, password: Secret) -> Result<Login, Refused> {
+        let known = self.find(name).await?;
+        let hash = known.as_ref().and_then(|k| k.password.clone());
+        let hash = hash.unwrap_or_else(|| self.0.directory.decoy());
+        let fits = self.0.checker.check(hash.clone(), password.clone()).await;
         match known {
-            Some(known) if fits => Ok(self.account(user, known, None)),
-            _ => Err(Failure::new(ErrorCode::Authentication, "")),
+            Some(known) if fits && known.password.is_some() => {
+                self.verified().add(&hash, &password, Instant::now());
+                Ok(Login::of(known.principal))
+            }
+            _ => Err(wrong("")),
         }
     }
 
-    fn by_token(&self, user: &str, token: &Secret) -> Result<UserAccount, Failure> {
-        let grant = self.tokens.verify(token, unix_now()).map_err(|e| token_failure(&e))?;
-        if !user.is_empty() && user != grant.user {
-            return Err(Failure::new(ErrorCode::Authentication, "the token was made for another user"));
+    async fn by_token(&self, name: String, token: Secret) -> Result<Login, Refused> {
+        let grant = self.0.tokens.verify(&token, unix_now()).map_err(|e| Refused::Wrong(token_failure(&e)))?;
+        if !name.is_empty() && name != TRANSFER_USER && name != grant.user {
+            return Err(wrong("the token was made for another user"));
+        }
+        let id = grant.id.clone();
+        let revoked = self.blocking(move |a| a.0.directory.catalogue().is_revoked(&id)).await.map_err(broken)?;
+        if revoked {
+            return Err(Refused::Wrong(token_failure(&TokenError::Revoked)));
         }
         // A token outlives neither its user nor his rights.
-        let Some(known) = self.users.get(&grant.user) else {
-            return Err(Failure::new(ErrorCode::Authentication, "the token's user does not exist any more"));
+        let Some(known) = self.find(grant.user.clone()).await? else {
+            return Err(wrong("the token's user does not exist any more"));
         };
-        let name = grant.user.clone();
-        Ok(self.account(&name, known, Some(grant)))
+        Ok(Login { grant: Some(grant), ..Login::of(known.principal) })
     }
 
-    fn account(&self, name: &str, user: &Arc<User>, grant: Option<Grant>) -> UserAccount {
-        UserAccount { name: name.to_owned(), user: user.clone(), docroot: self.docroot.clone(), grant }
+    async fn by_bearer(&self, key: Option<String>, token: Secret) -> Result<Login, Refused> {
+        let Some(sealed) = bearer::open(token.expose()) else { return Err(wrong("")) };
+        if key.is_some_and(|key| key != sealed.key) {
+            return Err(wrong(""));
+        }
+        let known = self.find(sealed.key.clone()).await?;
+        let Some((principal, key)) = known.and_then(|k| k.principal.key.clone().map(|key| (k.principal, key))) else {
+            return Err(wrong(""));
+        };
+        let now = OffsetDateTime::from(SystemTime::now());
+        let claims = key.verification_key.as_deref().and_then(|pem| sealed.verify(pem, now));
+        let Some(claims) = claims else { return Err(wrong("")) };
+        if claims.scope().is_some_and(|(_, all)| all) {
+            return Ok(Login { on_behalf: Some(claims.user_id), ..Login::of(principal) });
+        }
+        let limited = self.blocking(move |access| {
+            let principal = access.0.directory.limited(principal, &claims.user_id, &claims.group_ids)?;
+            Ok(Login { on_behalf: Some(claims.user_id), limited: true, ..Login::of(principal) })
+        });
+        limited.await.map_err(broken)
+    }
+
+    async fn find(&self, name: String) -> Result<Option<crate::directory::Known>, Refused> {
+        self.blocking(move |access| access.0.directory.find(&name)).await.map_err(broken)
     }
 
     fn backoff(&self) -> MutexGuard<'_, Backoff> {
-        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn verified(&self) -> MutexGuard<'_, Verified> {
+        self.0.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Login {
+    fn of(principal: Principal) -> Self {
+        Self { principal, grant: None, on_behalf: None, limited: false }
+    }
+}
+
+fn wrong(detail: &str) -> Refused {
+    Refused::Wrong(Failure::new(ErrorCode::Authentication, detail))
+}
+
+fn broken(error: CatalogueError) -> Refused {
+    tracing::error!(%error, "the catalogue failed during a login");
+    Refused::Broken
+}
+
+/// As clients are told.
+pub(crate) fn token_failure(error: &TokenError) -> Failure {
+    let code = match error {
+        TokenError::Direction(_) | TokenError::Path(_) => ErrorCode::Unauthorized,
+        _ => ErrorCode::Authentication,
+    };
+    Failure::new(code, error.to_string())
 }
 
 #[async_trait]
@@ -104,217 +304,31 @@ impl Authority for Access {
         user: &str,
         credential: &Credential,
     ) -> Result<Arc<dyn Account>, Failure> {
-        let address = peer.ip();
-        let Some(_place) = self.logins.enter(address) else {
-            let detail = "too many logins at the same moment; try again shortly";
-            return Err(Failure::new(ErrorCode::ControlFailed, detail));
-        };
-        let wait = self.backoff().wait(address, user, Instant::now());
-        if !wait.is_zero() {
-            tracing::info!(%peer, ?user, ?wait, "login waits after failures");
-            tokio::time::sleep(wait).await;
-        }
-        let result = match credential {
-            Credential::Password { password } => self.by_password(user, password).await,
-            Credential::Token { token } => self.by_token(user, token),
-        };
-        match result {
-            Ok(account) => {
-                self.backoff().succeeded(address);
-                tracing::info!(%peer, user = ?account.name, token = account.grant.is_some(), "login");
-                Ok(Arc::new(account))
-            }
-            Err(failure) => {
-                self.backoff().failed(address, user, Instant::now());
-                tracing::warn!(%peer, ?user, reason = %failure, "login refused");
-                Err(failure)
-            }
-        }
-    }
-}
-
-/// Somebody who came in, by password or with a token.
-struct UserAccount {
-    name: String,
-    user: Arc<User>,
-    docroot: Arc<PathBuf>,
-    grant: Option<Grant>,
-}
-
-#[async_trait]
-impl Account for UserAccount {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn authorize(&self, mut request: SessionRequest) -> Result<Permission, Failure> {
-        self.check_direction(request.direction)?;
-        let wanted = Wanted::parse(&mut request)?;
-        if let Some(grant) = &self.grant {
-            grant.check_time(unix_now()).map_err(|e| token_failure(&e))?;
-            for path in &wanted.paths {
-                grant.check_path(path.as_ref()).map_err(|e| token_failure(&e))?;
-            }
-        }
-        let rules = match request.direction {
-            Direction::Send => self.user.upload.clone(),
-            Direction::Receive => self.user.download.clone(),
-        };
-        let (docroot, place) = (self.docroot.clone(), self.user.root.clone());
-        let direction = request.direction;
-        let create = request.create_dir;
-        let task = tokio::task::spawn_blocking(move || {
-            let root = open_root(&docroot, &place)?;
-            wanted.paths.iter().try_for_each(|path| look_at(&root, path.as_ref(), direction, create))?;
-            Ok(root)
-        });
-        let root = task.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))??;
-        let (rate_cap, max_sessions) = (self.user.rate_cap, self.user.max_sessions);
-        Ok(Permission { root, request, rules, rate_cap, max_sessions })
-    }
-}
-
-impl UserAccount {
-    fn check_direction(&self, direction: Direction) -> Result<(), Failure> {
-        if let Some(grant) = &self.grant {
-            grant.check_direction(direction).map_err(|e| token_failure(&e))?;
-        }
-        match direction {
-            Direction::Send if !self.user.write => {
-                Err(Failure::new(ErrorCode::Unauthorized, "this user may not upload"))
-            }
-            Direction::Receive if !self.user.read => {
-                Err(Failure::new(ErrorCode::Unauthorized, "this user may not download"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The places on the server that a request names; `None` is the user's whole root.
-struct Wanted {
-    paths: Vec<Option<RelPath>>,
-}
-
-impl Wanted {
-    /// Checks every path in the request and rewrites it in its one clean form.
-    fn parse(request: &mut SessionRequest) -> Result<Self, Failure> {
-        for suffix in [&request.partial_suffix, &request.checkpoint_suffix].into_iter().flatten() {
-            // A suffix becomes part of a name: nothing in it may make another path of that.
-            let fits = suffix.starts_with('.') && suffix.len() <= 32 && !suffix.contains('/');
-            if !fits || format!("x{suffix}").parse::<RelPath>().is_err() {
-                return Err(Failure::new(ErrorCode::BadPath, format!("suffix '{}'", shown(suffix))));
-            }
-        }
-        let paths = match request.direction {
-            Direction::Send => {
-                let folder = user_path(&request.destination_root)?;
-                request.destination_root = clean(folder.as_ref());
-                vec![folder]
-            }
-            Direction::Receive => {
-                let mut paths = Vec::with_capacity(request.paths.len());
-                for path in &mut request.paths {
-                    let source = user_path(&path.source)?;
-                    path.source = clean(source.as_ref());
-                    paths.push(source);
-                }
-                if paths.is_empty() {
-                    return Err(Failure::new(ErrorCode::NothingToTransfer, "the request names no path"));
-                }
-                paths
+        let proof = match credential {
+            Credential::Password { password } => Proof::Password(user.to_owned(), password.clone()),
+            // Clients of the API by file ids pass on what they logged in there with.
+            Credential::Token { token } => {
+                Proof::from_header(token.expose(), None).unwrap_or_else(|| Proof::Token(user.to_owned(), token.clone()))
             }
         };
-        Ok(Self { paths })
-    }
-}
-
-/// Reads a path as clients write it: `/` (or nothing) is the user's root, a leading `/` starts there too.
-pub fn user_path(text: &str) -> Result<Option<RelPath>, Failure> {
-    let bare = text.trim_matches('/');
-    if bare.is_empty() {
-        return Ok(None);
-    }
-    match bare.parse() {
-        Ok(path) => Ok(Some(path)),
-        Err(reason) => Err(Failure::new(ErrorCode::BadPath, format!("'{}': {reason}", shown(text)))),
-    }
-}
-
-fn clean(path: Option<&RelPath>) -> String {
-    path.map_or_else(String::new, ToString::to_string)
-}
-
-/// A peer's text for a message: bounded, and unable to break a line or a terminal.
-fn shown(text: &str) -> String {
-    text.chars().take(200).flat_map(|c| c.escape_debug()).collect()
-}
-
-fn token_failure(error: &TokenError) -> Failure {
-    let code = match error {
-        TokenError::Direction(_) | TokenError::Path(_) => ErrorCode::Unauthorized,
-        _ => ErrorCode::Authentication,
-    };
-    Failure::new(code, error.to_string())
-}
-
-/// The user's root, opened anew for each session: a disk that was mounted meanwhile is seen.
-fn open_root(docroot: &PathBuf, place: &UserRoot) -> Result<Root, Failure> {
-    let internal = |error: &dyn std::fmt::Display| {
-        // The client learns nothing of the server's folders; the log does.
-        tracing::error!(%error, ?docroot, ?place, "the user's docroot cannot be opened");
-        Failure::new(ErrorCode::Internal, "the server's administrator must look at this user's docroot")
-    };
-    match place {
-        UserRoot::Main => Root::open(docroot).map_err(|e| internal(&e)),
-        UserRoot::Absolute(path) => Root::open(path).map_err(|e| internal(&e)),
-        UserRoot::Below(folder) => {
-            let main = Root::open(docroot).map_err(|e| internal(&e))?;
-            main.create_dir_all(folder).and_then(|_| main.descend(Some(folder))).map_err(|e| internal(&e))
+        match self.login(peer.ip(), proof).await {
+            Ok(login) => {
+                tracing::info!(%peer, user = ?login.principal.name, token = login.grant.is_some(), "login");
+                Ok(Arc::new(UserAccount::new(login, peer.ip(), self.clone())))
+            }
+            Err(Refused::Wrong(failure)) => Err(failure),
+            Err(Refused::Busy) => {
+                let detail = "too many logins at the same moment; try again shortly";
+                Err(Failure::new(ErrorCode::ControlFailed, detail))
+            }
+            Err(Refused::Banned(rest)) => {
+                tracing::info!(%peer, ?rest, "login refused unseen after many failures");
+                let detail = format!("too many failed logins from your address; try again in {} s", rest.as_secs() + 1);
+                Err(Failure::new(ErrorCode::ControlFailed, detail))
+            }
+            Err(Refused::Broken) => Err(Failure::new(ErrorCode::Internal, "")),
         }
     }
-}
-
-/// Refuses what can be refused before the session starts. It is only a first look: the session opens everything
-/// beneath the root handle again, so a change in between gains nothing.
-fn look_at(root: &Root, path: Option<&RelPath>, direction: Direction, create: bool) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let failed = |error: &io::Error| {
-        let code = ErrorCode::from_io(error, false);
-        // Links are never followed here. Depending on where one stands, the system calls it a loop or no folder.
-        let link = code == ErrorCode::LinkLoop || code == ErrorCode::NotDirectory && has_link(root, path);
-        let path = shown(path.as_str());
-        match link {
-            true => Failure::new(ErrorCode::BadPath, format!("'/{path}': links are not followed")),
-            false => Failure::new(code, format!("'/{path}'")),
-        }
-    };
-    match direction {
-        Direction::Send => match root.folder(Some(path)) {
-            Ok(_) => Ok(()),
-            Err(e) if create && e.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(failed(&e)),
-        },
-        Direction::Receive => match root.stat(path) {
-            Ok(meta) if meta.kind == Kind::Link => Err(failed(&io::Error::from_raw_os_error(40))), // ELOOP
-            Ok(_) => Ok(()),
-            // Missing sources are told one by one in the session, so that the others still arrive.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(failed(&e)),
-        },
-    }
-}
-
-/// Whether `path` or a folder above it is a link.
-fn has_link(root: &Root, path: &RelPath) -> bool {
-    let mut at = Some(path.clone());
-    while let Some(path) = at {
-        if root.stat(&path).is_ok_and(|meta| meta.kind == Kind::Link) {
-            return true;
-        }
-        at = path.parent();
-    }
-    false
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::account::user_path;
 use crate::args::ServeArgs;
-use crate::config::ConfigFile;
+use crate::catalogue::Sqlite;
+use crate::config::{ConfigFile, Settings};
 use crate::state::StateDir;
+use crate::token::TokenKey;
 use godwit_protocol::RateKbps;
-use godwit_protocol::wire::RemotePath;
+use godwit_protocol::spec::Direction;
+use godwit_protocol::wire::{RemotePath, SessionRequest};
+use godwit_transport::server::Permission;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -32,8 +37,10 @@ fn fixture(users: &str) -> Fixture {
         ..ServeArgs::default()
     };
     let settings = Settings::new(file, &args).unwrap();
-    let key = TokenKey::load_or_make(&StateDir::open(&settings.state).unwrap()).unwrap();
-    let access = Access::new(&settings, key).unwrap();
+    let state = StateDir::open(&settings.state).unwrap();
+    let key = TokenKey::load_or_make(&state).unwrap();
+    let directory = Directory::new(Arc::new(settings), Arc::new(Sqlite::open(&state).unwrap())).unwrap();
+    let access = Access::new(directory, key).unwrap();
     Fixture { dir, access }
 }
 
@@ -47,9 +54,13 @@ impl Fixture {
     }
 
     fn token(&self, direction: Direction, paths: &[&str], ttl: u64) -> Credential {
+        Credential::Token { token: self.issue("ann", direction, paths, unix_now(), ttl) }
+    }
+
+    fn issue(&self, user: &str, direction: Direction, paths: &[&str], now: u64, ttl: u64) -> Secret {
         let paths: Vec<_> = paths.iter().map(|p| user_path(p).unwrap()).collect();
-        let token = self.access.tokens.issue("ann", direction, &paths, unix_now(), ttl).unwrap();
-        Credential::Token { token }
+        let grant = Grant::new(user, direction, &paths, now, ttl).unwrap();
+        self.access.tokens().sign(&grant).unwrap()
     }
 }
 
@@ -106,15 +117,55 @@ async fn a_user_without_a_password_comes_in_with_tokens_only() {
 #[tokio::test]
 async fn logins_wait_longer_after_each_failure() {
     let fixture = fixture("");
+    let address = "192.0.2.1".parse().unwrap();
     for _ in 0..5 {
-        fixture.access.backoff().failed("192.0.2.1".parse().unwrap(), "ann", Instant::now());
+        fixture.access.backoff().failed(address, "ann", Instant::now());
     }
     let begin = Instant::now();
     assert!(fixture.login("ann", password("right")).await.is_ok());
     assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
-    let begin = Instant::now();
-    assert!(fixture.login("bob", password("right")).await.is_err());
-    assert!(begin.elapsed() < Duration::from_millis(200), "the success cleared the address");
+    assert!(fixture.access.backoff().wait(address, "bob", Instant::now()).is_zero(), "a success clears the address");
+}
+
+#[tokio::test]
+async fn an_address_that_guesses_on_is_refused_unseen_and_others_are_not() {
+    let fixture = fixture("");
+    assert!(fixture.login("ann", password("right")).await.is_ok());
+    for n in 0..200 {
+        fixture.access.backoff().failed("192.0.2.1".parse().unwrap(), &format!("u{n}"), Instant::now());
+    }
+    let refused = fixture.login("ann", password("right")).await.err().unwrap();
+    assert_eq!(refused.code, ErrorCode::ControlFailed);
+    assert!(refused.message.contains("too many failed logins"), "{refused}");
+    let elsewhere = "192.0.2.2:5".parse().unwrap();
+    assert!(fixture.access.authenticate(elsewhere, "ann", &password("right")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_right_password_is_hashed_once_and_forgotten_when_it_changes() {
+    let fixture = fixture("");
+    assert!(fixture.login("ann", password("right")).await.is_ok());
+    for _ in 0..9 {
+        fixture.access.backoff().failed("198.51.100.1".parse().unwrap(), "ann", Instant::now());
+    }
+    // Somebody else guesses at this name: who is known does not wait for that.
+    let known = fixture.access.known_password("ann", &Secret::new("right")).await.unwrap();
+    assert_eq!(known.unwrap().principal.name, "ann");
+    assert!(fixture.access.known_password("ann", &Secret::new("wrong")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_worth_nothing() {
+    let fixture = fixture("");
+    let grant = Grant::new("ann", Direction::Send, &[user_path("in").unwrap()], unix_now(), 60).unwrap();
+    let token = fixture.access.tokens().sign(&grant).unwrap();
+    let credential = Credential::Token { token };
+    for user in ["", "ann", "xfer"] {
+        assert!(fixture.login(user, credential.clone()).await.is_ok(), "{user}");
+    }
+    fixture.access.directory().catalogue().revoke(&grant.id, grant.expires).unwrap();
+    let refused = fixture.login("", credential).await.err().unwrap();
+    assert!(refused.code == ErrorCode::Authentication && refused.message.contains("revoked"), "{refused}");
 }
 
 #[tokio::test]
@@ -178,10 +229,10 @@ async fn a_user_sees_his_own_docroot_and_has_his_own_rights() {
     assert_eq!(code(&ann, upload("/")).await.0, 34);
     let permission = ann.authorize(download(&["/"])).await.ok().unwrap();
     assert!(permission.root.path().ends_with(Path::new("files/homes/ann")));
-    let token = fixture.access.tokens.issue("bob", Direction::Send, &[None], unix_now(), 60).unwrap();
+    let token = fixture.issue("bob", Direction::Send, &[""], unix_now(), 60);
     let bob = fixture.login("bob", Credential::Token { token }).await.unwrap();
     assert_eq!(code(&bob, upload("/mine")).await.0, 0);
-    let token = fixture.access.tokens.issue("bob", Direction::Receive, &[None], unix_now(), 60).unwrap();
+    let token = fixture.issue("bob", Direction::Receive, &[""], unix_now(), 60);
     let bob = fixture.login("bob", Credential::Token { token }).await.unwrap();
     assert_eq!(code(&bob, download(&["/mine"])).await.0, 34, "a token gives no right that the user lacks");
 }
@@ -203,10 +254,7 @@ async fn a_token_opens_its_paths_in_its_direction_and_nothing_else() {
     assert_eq!(number, 34);
     assert!(message.contains("allows uploads, not downloads"), "{message}");
     assert_eq!(fixture.login("bob", token).await.err().unwrap().code.number(), 19);
-    let expired = {
-        let key = &fixture.access.tokens;
-        key.issue("ann", Direction::Send, &[None], unix_now() - 120, 60).unwrap()
-    };
+    let expired = fixture.issue("ann", Direction::Send, &[""], unix_now() - 120, 60);
     let failure = fixture.login("", Credential::Token { token: expired }).await.err().unwrap();
     assert_eq!(failure.code.number(), 19);
     assert!(failure.message.contains("expired"), "{failure}");

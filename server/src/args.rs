@@ -1,8 +1,8 @@
 //! The command line of `godwit-server`.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use godwit_protocol::Secret;
 use godwit_protocol::spec::Direction;
+use godwit_protocol::{RateKbps, Secret};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -24,44 +24,155 @@ pub struct Args {
 /// What there is besides serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make transfer tokens
+    /// Users who do not stand in the configuration file
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Access keys of web applications
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Transfer tokens
     #[command(subcommand)]
     Token(TokenCommand),
     /// Read a password from standard input and print its hash for the configuration file
     HashPassword,
+    /// Say whether a server would start with this configuration, without opening a port
+    CheckConfig(ServeArgs),
+}
+
+/// Where the catalogue lies.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct AdminArgs {
+    /// Configuration file of the server
+    #[arg(long, value_name = "FILE", env = "GODWIT_SERVER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// State folder of the server
+    #[arg(long, value_name = "DIR", env = "GODWIT_SERVER_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// One thing by its name.
+#[derive(Debug, clap::Args)]
+pub struct OneArgs {
+    /// Its name or id
+    pub name: String,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// What there is to do with users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user; the password is read from standard input
+    Add(AddUser),
+    /// Print name, rights, way of login and origin of each user
+    List(AdminArgs),
+    /// Remove a user and all access keys of the user
+    Remove(OneArgs),
+    /// Change a password; it is read from standard input
+    Passwd(OneArgs),
+}
+
+/// A new user.
+#[derive(Debug, clap::Args)]
+pub struct AddUser {
+    /// Name
+    pub name: String,
+    /// Absolute: this folder, which must exist. Relative: below the main docroot, made when needed [default: the main
+    /// docroot]
+    #[arg(long, value_name = "DIR")]
+    pub docroot: Option<PathBuf>,
+    /// May not browse and download
+    #[arg(long)]
+    pub no_read: bool,
+    /// May not upload, make folders, rename; nor delete
+    #[arg(long)]
+    pub no_write: bool,
+    /// May not delete
+    #[arg(long)]
+    pub no_delete: bool,
+    /// All sessions of the user together are no faster than this: kbit/s, or with k, m, g
+    #[arg(long, value_name = "RATE")]
+    pub rate_cap: Option<RateKbps>,
+    /// Sessions at once
+    #[arg(long, value_name = "N")]
+    pub max_sessions: Option<usize>,
+    /// The user comes with tokens only
+    #[arg(long)]
+    pub no_password: bool,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// What there is to do with access keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make an access key and print its id and secret; the secret is not shown again
+    Add(AddKey),
+    /// Print id, owner, folder and rights of each key
+    List(AdminArgs),
+    /// Remove a key and its permissions
+    Remove(OneArgs),
+}
+
+/// A new access key.
+#[derive(Debug, clap::Args)]
+pub struct AddKey {
+    /// The user it belongs to, whose docroot and limits hold
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// Folder in the user's root that is the key's root
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub path: String,
+    /// Id [default: a random one]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// May not browse and download
+    #[arg(long)]
+    pub no_read: bool,
+    /// May not upload, make folders, rename
+    #[arg(long)]
+    pub no_write: bool,
+    /// May not delete
+    #[arg(long)]
+    pub no_delete: bool,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
 }
 
 /// Settings for serving; each wins over the configuration file.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct ServeArgs {
     /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "GODWIT_SERVER_CONFIG")]
     pub config: Option<PathBuf>,
     /// Folder that users see [default: $GODWIT_HOME/files, else godwit/files in the user's data folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "GODWIT_SERVER_DOCROOT")]
     pub docroot: Option<PathBuf>,
     /// A user with every right on the docroot; may be repeated. Others on this machine can read arguments: for
     /// lasting users write a hash into the configuration file instead
     #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = secret)]
     pub users: Vec<Secret>,
     /// Address of the data and API ports [default: 0.0.0.0]; plain HTTP stays on this machine
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "GODWIT_SERVER_BIND")]
     pub bind: Option<IpAddr>,
     /// UDP port for data and TCP port that answers port tests [default: 33001]; 0 = any
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", env = "GODWIT_SERVER_DATA_PORT")]
     pub data_port: Option<u16>,
     /// HTTPS port of the API [default: 9092]; 0 = any
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", env = "GODWIT_SERVER_API_PORT")]
     pub api_port: Option<u16>,
     /// Plain HTTP port of the API [default: 9091]; 0 = any
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", env = "GODWIT_SERVER_HTTP_PORT")]
     pub http_port: Option<u16>,
     /// Do not wait for the disk before a received file gets its name: faster, but a power cut may lose files that were
     /// reported as complete
     #[arg(long)]
     pub no_fsync: bool,
     /// Folder for certificate and keys [default: $GODWIT_HOME/server, else godwit/server in the user's data folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "GODWIT_SERVER_STATE")]
     pub state: Option<PathBuf>,
 }
 
@@ -69,7 +180,12 @@ pub struct ServeArgs {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Print a token that allows one user one direction on certain paths for a time
-    Issue(IssueArgs),
+    #[command(alias = "issue")]
+    Add(IssueArgs),
+    /// Print id, user, direction, paths, end (unix seconds) and state of each token made by 'add' that has not expired
+    List(AdminArgs),
+    /// Make a token worthless before its time, by its id
+    Remove(OneArgs),
 }
 
 /// What a token shall allow.
@@ -87,9 +203,9 @@ pub struct IssueArgs {
     /// How long it lives: a number with s, m, h or d
     #[arg(long, default_value = "1d", value_parser = seconds)]
     pub ttl: u64,
-    /// State folder of the server
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
 }
 
 /// A direction as typed.

@@ -20,6 +20,10 @@ pub const FIRST_WAIT: Duration = Duration::from_millis(250);
 pub const MAX_ADDRESS_WAIT: Duration = Duration::from_secs(8);
 /// Longest wait for a user name, from whatever address.
 pub const MAX_USER_WAIT: Duration = Duration::from_secs(2);
+/// From so many points on an address is refused without being looked at, until it has fewer.
+pub const BAN: f64 = 30.0;
+/// Points of one address do not grow beyond this: the longest ban is a quarter of an hour.
+const MAX_POINTS: f64 = BAN * 32768.0;
 /// Most addresses, and most user names, remembered.
 pub const MAX_ENTRIES: usize = 8192;
 /// Longest part of a user name that is remembered, bytes: names are the peer's.
@@ -52,6 +56,13 @@ impl Backoff {
         let address = self.addresses.get(&network(address)).map_or(0.0, |s| s.points(now));
         let user = self.users.get(clip(user)).map_or(0.0, |s| s.points(now));
         wait_for(address, MAX_ADDRESS_WAIT).max(wait_for(user, MAX_USER_WAIT))
+    }
+
+    /// How long an address is still refused outright. Never a user: whoever knows a name could shut its owner out.
+    #[must_use]
+    pub fn banned(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let points = self.addresses.get(&network(address)).map_or(0.0, |s| s.points(now));
+        (points > BAN).then(|| HALF_LIFE.mul_f64((points / BAN).log2()).max(Duration::from_secs(1)))
     }
 
     /// A login failed.
@@ -90,7 +101,7 @@ fn add<K: std::hash::Hash + Eq + Clone>(scores: &mut HashMap<K, Score>, key: K, 
     if scores.len() >= MAX_ENTRIES && !scores.contains_key(&key) {
         make_room(scores, now);
     }
-    let points = scores.get(&key).map_or(0.0, |s| s.points(now)) + 1.0;
+    let points = (scores.get(&key).map_or(0.0, |s| s.points(now)) + 1.0).min(MAX_POINTS);
     scores.insert(key, Score { points, at: now });
 }
 
@@ -131,6 +142,23 @@ mod tests {
         }
         assert_eq!(backoff.wait(ip("192.0.2.1"), "ann", now), MAX_USER_WAIT);
         assert_eq!(backoff.wait(ip("192.0.2.1"), "bob", now), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_address_that_goes_on_is_banned_for_a_while_and_a_user_never() {
+        let (mut backoff, now) = (Backoff::default(), Instant::now());
+        for n in 0..100 {
+            assert_eq!(backoff.banned(ip("192.0.2.1"), now).is_some(), n > 30, "{n}");
+            backoff.failed(ip("192.0.2.1"), "ann", now);
+        }
+        let rest = backoff.banned(ip("192.0.2.1"), now).unwrap();
+        assert!(rest > HALF_LIFE && rest < 2 * HALF_LIFE, "{rest:?}");
+        assert_eq!(backoff.banned(ip("192.0.2.1"), now + rest + Duration::from_secs(1)), None);
+        assert_eq!(backoff.banned(ip("192.0.2.2"), now), None);
+        for _ in 0..2_000_000 {
+            backoff.failed(ip("192.0.2.1"), "x", now);
+        }
+        assert!(backoff.banned(ip("192.0.2.1"), now).unwrap() <= 15 * HALF_LIFE);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use crate::args::ServeArgs;
 use crate::password::{Hash, PasswordError};
 use crate::rates::RateConfig;
+use crate::rights::Rights;
 use crate::state::{StateDir, StateError};
+use crate::token::MAX_TTL;
 use godwit_protocol::wire::MAX_CONNECTIONS;
 use godwit_protocol::{RateKbps, RelPath, Secret};
 use godwit_transport::rules::Rules;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -92,32 +94,49 @@ pub struct ConfigFile {
     /// Received files get their final names only when the disk has their content. Default true; false is faster and
     /// loses recent files at a power failure, never at a crash of the server.
     pub fsync: Option<bool>,
+    /// `/ops/transfers` may call servers at private addresses too. Default false: whoever may start transfers here could
+    /// otherwise reach what only this machine can reach.
+    pub ops_private: Option<bool>,
+    /// Hours that tokens of transfer set-ups live, 1 to 8784. Default 24.
+    pub token_hours: Option<u64>,
     /// Users by name.
     pub users: BTreeMap<String, UserConfig>,
 }
 
 /// A user in the configuration file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserConfig {
     /// Argon2id in PHC form, from `godwit-server hash-password`. Absent: the user can come with tokens only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
     /// Absolute: this folder, which must exist. Relative: below the main docroot, made when needed. Absent: the main
     /// docroot.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub docroot: Option<PathBuf>,
-    /// May download. Default true.
+    /// May browse and download. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<bool>,
-    /// May upload. Default true.
+    /// May upload, make folders and rename. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<bool>,
+    /// May delete. Default: as `write`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<bool>,
     /// Sessions at once. Default: as many as the server takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<usize>,
     /// All sessions of the user together are no faster than this, in each direction by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_cap: Option<RateKbps>,
     /// `target_default` for both directions.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_default: Option<RateKbps>,
     /// Over the server's table of the same name.
+    #[serde(skip_serializing_if = "RateConfig::is_empty")]
     pub upload: RateConfig,
     /// Over the server's table of the same name.
+    #[serde(skip_serializing_if = "RateConfig::is_empty")]
     pub download: RateConfig,
 }
 
@@ -139,10 +158,8 @@ pub struct User {
     pub password: Option<Hash>,
     /// See [`UserConfig::docroot`].
     pub root: UserRoot,
-    /// May download.
-    pub read: bool,
-    /// May upload.
-    pub write: bool,
+    /// What the user may do.
+    pub rights: Rights,
     /// See [`UserConfig::max_sessions`].
     pub max_sessions: Option<usize>,
     /// See [`UserConfig::rate_cap`].
@@ -190,8 +207,14 @@ pub struct Settings {
     pub drain: Duration,
     /// See [`ConfigFile::fsync`].
     pub fsync: bool,
+    /// See [`ConfigFile::ops_private`].
+    pub ops_private: bool,
+    /// See [`ConfigFile::token_hours`].
+    pub token_life: Duration,
     /// Users by name.
     pub users: BTreeMap<String, User>,
+    /// What holds for users made by command too.
+    common: Common,
 }
 
 impl ConfigFile {
@@ -228,6 +251,10 @@ impl Settings {
         }
         let login = at_least_one("login_seconds", file.login_seconds)?.unwrap_or(15);
         let stall = at_least_one("stall_seconds", file.stall_seconds)?.unwrap_or(60);
+        let token_hours = at_least_one("token_hours", file.token_hours)?.unwrap_or(24);
+        if token_hours > MAX_TTL / 3600 {
+            return Err(value("token_hours", format!("must be 1 to {}", MAX_TTL / 3600)));
+        }
         if file.rate_cap == Some(RateKbps(0)) {
             return Err(value("rate_cap", "must be more than 0"));
         }
@@ -261,12 +288,21 @@ impl Settings {
             rate_cap: common.rate_cap,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
             fsync: !args.no_fsync && file.fsync.unwrap_or(true),
+            ops_private: file.ops_private.unwrap_or(false),
+            token_life: Duration::from_secs(token_hours * 3600),
             users,
+            common,
         })
+    }
+
+    /// A user made by command, under the same limits as those of the file.
+    pub fn user_of(&self, name: &str, user: UserConfig) -> Result<User, ConfigError> {
+        check_user(name, user, &self.common)
     }
 }
 
 /// What holds for every user.
+#[derive(Clone, Debug)]
 struct Common {
     rate_cap: Option<RateKbps>,
     upload: RateConfig,
@@ -292,7 +328,8 @@ fn default_docroot() -> Result<PathBuf, ConfigError> {
     Ok(dirs.data_local_dir().join("files"))
 }
 
-fn check_name(name: &str) -> Result<(), &'static str> {
+/// Whether this can be the name of a user or access key.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > MAX_USER || name.chars().any(|c| c.is_control() || c == ':') {
         return Err("a user name has 1 to 128 bytes and no colon or control character");
     }
@@ -337,8 +374,11 @@ fn check_user(name: &str, user: UserConfig, common: &Common) -> Result<User, Con
     Ok(User {
         password,
         root,
-        read: user.read.unwrap_or(true),
-        write: user.write.unwrap_or(true),
+        rights: Rights {
+            view: user.read.unwrap_or(true),
+            edit: user.write.unwrap_or(true),
+            delete: user.delete.or(user.write).unwrap_or(true),
+        },
         max_sessions: user.max_sessions,
         rate_cap: user.rate_cap,
         upload: rules("upload", &user.upload, &common.upload)?,
@@ -445,8 +485,8 @@ mod tests {
     fn the_command_line_adds_users_and_changes_passwords_but_not_rights() {
         let settings = settings("[users.ann]\nwrite = false\nrate_cap = '10m'", &["ann:a:b", "bob:c"]).unwrap();
         let ann = settings.users.get("ann").unwrap();
-        assert!(ann.password.is_some() && !ann.write && ann.rate_cap == Some(RateKbps(10_000)));
-        assert!(settings.users.get("bob").unwrap().write);
+        assert!(ann.password.is_some() && !ann.rights.edit && ann.rate_cap == Some(RateKbps(10_000)));
+        assert!(settings.users.get("bob").unwrap().rights.edit);
         assert!(self::settings("", &["nobody"]).unwrap_err().contains("NAME:PASSWORD"));
         assert!(self::settings("", &["ann:"]).unwrap_err().contains("--user ann"));
     }

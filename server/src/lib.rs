@@ -5,18 +5,33 @@
 //!
 //! **Must not know:** browsers, pages, agents and their queues.
 //!
-//! Start reading at [`serve`]; who may do what is in [`access`].
+//! Start reading at [`serve`]; who comes in is in [`access`], who exists in [`directory`], what may be reached in
+//! [`storage`], what is remembered in [`catalogue`], and the HTTP API in [`api`].
 
 pub mod access;
+pub mod account;
+pub mod admin;
+pub mod api;
 pub mod args;
 pub mod backoff;
+pub mod bearer;
+pub mod catalogue;
 pub mod certificate;
 pub mod config;
+pub mod directory;
 pub mod http;
 pub mod listen;
+pub mod metrics;
+pub mod node_path;
+pub mod paced;
 pub mod password;
 pub mod port_answer;
 pub mod rates;
+pub mod reload;
+pub mod rights;
 pub mod serve;
 pub mod state;
+pub mod storage;
 pub mod token;
+pub mod transfers;
+pub mod verified;

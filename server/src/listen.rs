@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Connections of all addresses to one port.
-pub const CONNECTIONS: usize = 512;
-/// Connections of one address to one port.
-pub const CONNECTIONS_PER_ADDRESS: usize = 64;
+/// Connections of all addresses to one port. Idle ones leave after some seconds, so that even this many strangers hold
+/// places for a short while only.
+pub const CONNECTIONS: usize = 8_192;
+/// Connections of one address to one port: web applications call from one.
+pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Rest after a failed accept (no file handles left, say), so that the loop does not spin.
 const REST: Duration = Duration::from_millis(100);
 

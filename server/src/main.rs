@@ -1,16 +1,12 @@
 //! The program `godwit-server`; everything it does is in the library beside it.
 
 use clap::Parser;
-use godwit_protocol::Secret;
-use godwit_server::access::{unix_now, user_path};
-use godwit_server::args::{Args, Command, IssueArgs, ServeArgs, TokenCommand};
+use godwit_server::admin;
+use godwit_server::args::{Args, Command, ServeArgs};
 use godwit_server::config::{ConfigFile, Settings};
-use godwit_server::password::Hash;
 use godwit_server::serve::Bound;
-use godwit_server::state::StateDir;
-use godwit_server::token::TokenKey;
 use std::error::Error;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -19,8 +15,11 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
         None => serve(args.serve),
-        Some(Command::HashPassword) => hash_password(),
-        Some(Command::Token(TokenCommand::Issue(issue))) => issue_token(&issue),
+        Some(Command::User(command)) => admin::user(command),
+        Some(Command::Key(command)) => admin::key(command),
+        Some(Command::Token(command)) => admin::token(command),
+        Some(Command::HashPassword) => admin::hash_password(),
+        Some(Command::CheckConfig(args)) => admin::check_config(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,49 +30,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn hash_password() -> Result<(), Box<dyn Error>> {
-    let mut line = String::new();
-    // Bounded: what is piped in may be anything.
-    std::io::Read::take(std::io::stdin().lock(), 64 * 1024).read_line(&mut line)?;
-    let password = Secret::new(line.trim_end_matches(['\r', '\n']));
-    println!("{}", Hash::of(&password)?.as_str());
-    Ok(())
-}
-
-fn issue_token(args: &IssueArgs) -> Result<(), Box<dyn Error>> {
-    let path = args.state.clone().map_or_else(StateDir::default_path, Ok)?;
-    let key = TokenKey::load_or_make(&StateDir::open(&path)?)?;
-    let paths = args.paths.iter().map(|path| user_path(path)).collect::<Result<Vec<_>, _>>()?;
-    let token = key.issue(&args.user, args.direction.into(), &paths, unix_now(), args.ttl)?;
-    println!("{}", token.expose());
-    Ok(())
-}
-
 fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     start_log();
     let file = args.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
     let settings = Settings::new(file, &args)?;
-    drop(args);
-    if settings.users.is_empty() {
-        eprintln!(
-            "godwit-server: there are no users yet, so nobody can log in. Add one with --user NAME:PASSWORD, or in \
-             the configuration file: [users.NAME] with password_hash = \"…\" from 'godwit-server hash-password'."
-        );
-    }
+    raise_handles();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(run(settings));
+    let result = runtime.block_on(run(settings, args));
     // Tasks of closed ports and disk operations under way are not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
+/// Every connection and every open file is a handle; the usual limit of 1,024 is for programs that read no file anew.
+fn raise_handles() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: now.maximum.map(|most| most.min(65_536)).or(Some(65_536)), maximum: now.maximum };
+    if now.current.is_some_and(|current| current < 65_536)
+        && let Err(error) = setrlimit(Resource::Nofile, wanted)
+    {
+        tracing::warn!(%error, "the number of open files stays limited");
+    }
+}
+
+async fn run(settings: Settings, args: ServeArgs) -> Result<(), Box<dyn Error>> {
     // Before anything is opened: a signal during the start must end it as cleanly.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let drain = settings.drain;
     let docroot = settings.docroot.display().to_string();
     let bound = Bound::open(settings).await?;
+    if bound.is_without_users() {
+        eprintln!(
+            "godwit-server: there are no users yet, so nobody can log in. Add one with 'godwit-server user add NAME', with \
+             --user NAME:PASSWORD, or in the configuration file: [users.NAME] with password_hash = \"…\" from \
+             'godwit-server hash-password'."
+        );
+    }
+    let reload = bound.reload();
     let line = bound.ready_line();
     let (stop, stopped) = watch::channel(false);
     let mut serving = std::pin::pin!(bound.run(stopped));
@@ -82,10 +78,13 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     drop(out);
     tracing::info!(docroot, "{line}");
-    tokio::select! {
-        result = &mut serving => return Ok(result?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            result = &mut serving => return Ok(result?),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload.run(args.clone()).await,
+        }
     }
     tracing::info!(?drain, "no new sessions; waiting for those that run (a second signal ends at once)");
     stop.send_replace(true);

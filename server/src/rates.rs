@@ -5,33 +5,47 @@ use godwit_protocol::RateKbps;
 use godwit_protocol::spec::RatePolicy;
 use godwit_protocol::wire::RateLocks;
 use godwit_transport::rules::Rules;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The table `upload` or `download`, of the server or of a user. What a user's table says wins over the server's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateConfig {
     /// No session is faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_cap: Option<RateKbps>,
     /// Target for clients that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_default: Option<RateKbps>,
     /// Clients cannot choose the target: `target_default` holds, or without one `target_cap`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_lock: Option<bool>,
     /// Highest minimum that a client may ask for; 0 forbids minimums.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_cap: Option<RateKbps>,
     /// Minimum for clients that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_default: Option<RateKbps>,
     /// Clients cannot choose the minimum.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_lock: Option<bool>,
     /// In place of a policy that is not allowed; with `policy_lock` of any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_default: Option<RatePolicy>,
     /// Policies that clients may choose; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_allowed: Option<Vec<RatePolicy>>,
     /// Clients cannot choose the policy: `policy_default` holds, or without one `fair`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_lock: Option<bool>,
 }
 
 impl RateConfig {
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Refuses what makes no sense; `table` is its name in the file.
     pub(crate) fn check(&self, table: &str) -> Result<(), ConfigError> {
         let key = |key: &str| format!("{table}.{key}");

@@ -1,13 +1,18 @@
 //! The running server: binds every port, then serves until told to stop, then drains.
 
 use crate::access::Access;
+use crate::api::{self, Api};
+use crate::catalogue::{Catalogue, CatalogueError, Sqlite};
 use crate::certificate::{CertificateError, Identity};
 use crate::config::Settings;
-use crate::http::{self, Info};
+use crate::directory::Directory;
+use crate::http;
 use crate::password::PasswordError;
 use crate::port_answer;
+use crate::reload::Reload;
 use crate::state::{StateDir, StateError};
 use crate::token::{KeyError, TokenKey};
+use crate::transfers::{Ops, now_usec};
 use godwit_transport::server::{Authority, DataServer, ServerOptions};
 use godwit_transport::{TransportError, identity};
 use std::io;
@@ -31,6 +36,9 @@ pub enum ServeError {
     /// Certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// Catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     /// Token key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -73,9 +81,10 @@ pub struct Bound {
     answer: TcpListener,
     api: TcpListener,
     plain: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: watch::Sender<TlsAcceptor>,
     addresses: [SocketAddr; 3],
     fingerprint: String,
+    access: Access,
 }
 
 impl Bound {
@@ -84,7 +93,7 @@ impl Bound {
         let prepare = tokio::task::spawn_blocking(move || prepare(settings));
         let (settings, identity, access) = prepare.await.map_err(|_| ServeError::Crashed)??;
         let fingerprint = identity.chain.first().map(|c| identity::fingerprint(c)).unwrap_or_default();
-        let authority: Arc<dyn Authority> = Arc::new(access);
+        let authority: Arc<dyn Authority> = Arc::new(access.clone());
         let options = ServerOptions {
             max_sessions: settings.max_sessions,
             max_per_address: settings.max_sessions_per_address,
@@ -96,7 +105,7 @@ impl Bound {
             fsync: settings.fsync,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let acceptor = tls_acceptor(&identity)?;
+        let acceptor = watch::Sender::new(tls_acceptor(&identity)?);
         let (data, answer) = bind_pair(&settings, &identity, &authority, &options).await?;
         let api = SocketAddr::new(settings.bind, settings.api_port);
         let plain = SocketAddr::new(settings.http_bind, settings.http_port);
@@ -104,7 +113,7 @@ impl Bound {
         let plain = bind_tcp(plain, "API, plain HTTP", "--http-port").await?;
         let local = |listener: &TcpListener| listener.local_addr().map_err(TransportError::Io);
         let addresses = [data.local_addr(), local(&api)?, local(&plain)?];
-        Ok(Self { data, answer, api, plain, acceptor, addresses, fingerprint })
+        Ok(Self { data, answer, api, plain, acceptor, addresses, fingerprint, access })
     }
 
     /// The line that tells a parent process, or a person, that connections are accepted.
@@ -114,11 +123,28 @@ impl Bound {
         format!("ready data={data} api={api} http={http} fingerprint={}", self.fingerprint)
     }
 
+    /// Whether nobody could log in.
+    #[must_use]
+    pub fn is_without_users(&self) -> bool {
+        let directory = self.access.directory();
+        directory.settings().users.is_empty() && directory.catalogue().users().is_ok_and(|users| users.is_empty())
+    }
+
+    /// What takes a changed configuration over while the server runs.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        Reload::new(self.access.clone(), self.acceptor.clone())
+    }
+
     /// Serves until `shutdown` turns true, then lets running sessions end.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
-        let router = http::router(Info { fingerprint: self.fingerprint });
+        let data_port = self.data.local_addr().port();
+        let ops = Ops::new(self.access.clone());
+        let api = Api { access: self.access, fingerprint: self.fingerprint, data_port, ops };
+        let router = api::router(Arc::new(api));
+        let acceptor = self.acceptor.subscribe();
         tokio::spawn(port_answer::run(self.answer, shutdown.clone()));
-        tokio::spawn(http::run_tls(self.api, self.acceptor, router.clone(), shutdown.clone()));
+        tokio::spawn(http::run_tls(self.api, acceptor, router.clone(), shutdown.clone()));
         tokio::spawn(http::run_plain(self.plain, router, shutdown.clone()));
         // A task of its own: a panic in it must end the process with an error, not hang it.
         tokio::spawn(self.data.run(shutdown)).await.map_err(|_| ServeError::Crashed)
@@ -141,11 +167,18 @@ fn prepare(settings: Settings) -> Result<(Settings, Identity, Access), ServeErro
         Some((certificate, key)) => Identity::from_files(certificate, key)?,
         None => Identity::load_or_make(&state)?,
     };
-    let access = Access::new(&settings, TokenKey::load_or_make(&state)?)?;
+    let catalogue: Arc<dyn Catalogue> = Arc::new(Sqlite::open(&state)?);
+    catalogue.close_transfers(now_usec(), "the server ended before the transfer did")?;
+    let directory = Directory::new(Arc::new(settings.clone()), catalogue)?;
+    let access = Access::new(directory, TokenKey::load_or_make(&state)?)?;
     Ok((settings, identity, access))
 }
 
-fn tls_acceptor(identity: &Identity) -> Result<TlsAcceptor, ServeError> {
+pub(crate) fn tls_acceptor(identity: &Identity) -> Result<TlsAcceptor, ServeError> {
+    Ok(TlsAcceptor::from(Arc::new(tls_config(identity)?)))
+}
+
+pub(crate) fn tls_config(identity: &Identity) -> Result<rustls::ServerConfig, ServeError> {
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(TransportError::Certificate)?
@@ -153,7 +186,7 @@ fn tls_acceptor(identity: &Identity) -> Result<TlsAcceptor, ServeError> {
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())
         .map_err(TransportError::Certificate)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
 
 /// Binds the data port for UDP and the same number for TCP. With port 0 the pair is sought.

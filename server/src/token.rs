@@ -4,22 +4,26 @@
 //! with the key in the state folder. It is bound to user, direction, paths and time. Pure: time is a parameter, unix
 //! seconds. Knows nothing of sessions or users' rights.
 
+use crate::node_path::NodePath;
 use crate::state::{StateDir, StateError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use godwit_protocol::Secret;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::{RelPath, Secret};
 use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, AsymmetricSecretKey, Generate};
 use pasetors::token::UntrustedToken;
 use pasetors::version4::{PublicToken, V4};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Name of the key's file in the state folder.
 const FILE: &str = "token.key";
 /// Longest token that is looked at, bytes.
-pub const MAX_TOKEN: usize = 64 * 1024;
+pub const MAX_TOKEN: usize = 384 * 1024;
 /// Most paths in one token.
-pub const MAX_PATHS: usize = 256;
+pub const MAX_PATHS: usize = 4096;
+/// Most bytes that its paths may have together, so that the token stays under [`MAX_TOKEN`].
+const MAX_PATHS_BYTES: usize = 192 * 1024;
 /// Longest life of a token, seconds.
 pub const MAX_TTL: u64 = 366 * 24 * 3600;
 /// Signed along with every token: a token of another product or purpose made with the same key is worth nothing.
@@ -43,6 +47,9 @@ pub enum TokenError {
     /// No user, no or too many paths, or a life of no or too many seconds.
     #[error("a token needs a user, 1 to {MAX_PATHS} paths and a life of at most {} days", MAX_TTL / 86_400)]
     Content,
+    /// Revoked before its time.
+    #[error("the token was revoked: ask the web application for a new one")]
+    Revoked,
     /// The library failed.
     #[error("the token could not be made")]
     Make,
@@ -83,29 +90,55 @@ pub struct Grant {
     pub user: String,
     /// Seen from the client.
     pub direction: Direction,
+    /// The other direction too: for synchronisation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub both: bool,
     /// Files and folders, relative to the user's root, with everything below them; an empty text is the whole root.
     pub paths: Vec<String>,
     /// First second at which it is worth nothing.
     pub expires: u64,
+    /// Name under which it can be revoked; no secret.
+    #[serde(default)]
+    pub id: String,
 }
 
 impl Grant {
-    /// Whether this direction is allowed.
-    pub fn check_direction(&self, direction: Direction) -> Result<(), TokenError> {
-        if self.direction == direction { Ok(()) } else { Err(TokenError::Direction(self.direction)) }
+    /// A grant that lives until `now + ttl`.
+    pub fn new(user: &str, direction: Direction, paths: &[NodePath], now: u64, ttl: u64) -> Result<Self, TokenError> {
+        let bytes: usize = paths.iter().map(|path| path.as_str().len() + 3).sum();
+        let fits = (1..=MAX_PATHS).contains(&paths.len()) && bytes <= MAX_PATHS_BYTES;
+        if user.is_empty() || !fits || ttl == 0 || ttl > MAX_TTL {
+            return Err(TokenError::Content);
+        }
+        let id = getrandom::u64().map_err(|_| TokenError::Make)?;
+        Ok(Self {
+            user: user.to_owned(),
+            direction,
+            both: false,
+            paths: paths.iter().map(|path| path.as_str().to_owned()).collect(),
+            expires: now.saturating_add(ttl),
+            id: format!("{id:016x}"),
+        })
     }
 
-    /// Whether `path` (`None` = the user's whole root) is one of the paths or lies below one. Compared by component:
-    /// `a/b` covers `a/b/c`, never `a/bc`.
-    pub fn check_path(&self, path: Option<&RelPath>) -> Result<(), TokenError> {
-        let covered = self.paths.iter().any(|allowed| {
-            let path = path.map_or("", RelPath::as_str);
-            match path.strip_prefix(allowed.as_str()) {
-                Some(rest) => allowed.is_empty() || rest.is_empty() || rest.starts_with('/'),
-                None => false,
-            }
-        });
-        if covered { Ok(()) } else { Err(TokenError::Path(path.map_or("/", RelPath::as_str).to_owned())) }
+    /// Whether this direction is allowed.
+    pub fn check_direction(&self, direction: Direction) -> Result<(), TokenError> {
+        if self.both || self.direction == direction { Ok(()) } else { Err(TokenError::Direction(self.direction)) }
+    }
+
+    /// Whether each of `paths` is one of its paths or lies below one. Compared by component: `a/b` covers `a/b/c`, never
+    /// `a/bc`.
+    pub fn check_paths(&self, paths: &[NodePath]) -> Result<(), TokenError> {
+        let allowed: HashSet<&str> = self.paths.iter().map(String::as_str).collect();
+        let covered = |path: &NodePath| {
+            let text = path.as_str();
+            let above = text.match_indices('/').filter_map(|(at, _)| text.get(..at));
+            above.chain([text, ""]).any(|place| allowed.contains(place))
+        };
+        match paths.iter().find(|path| !covered(path)) {
+            Some(path) => Err(TokenError::Path(path.to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Whether its time is over.
@@ -134,21 +167,9 @@ impl TokenKey {
         Ok(Self { secret, public })
     }
 
-    /// Makes a token that lives until `now + ttl`. `paths` are as people write them; a leading `/` means nothing.
-    pub fn issue(
-        &self,
-        user: &str,
-        direction: Direction,
-        paths: &[Option<RelPath>],
-        now: u64,
-        ttl: u64,
-    ) -> Result<Secret, TokenError> {
-        if user.is_empty() || paths.is_empty() || paths.len() > MAX_PATHS || ttl == 0 || ttl > MAX_TTL {
-            return Err(TokenError::Content);
-        }
-        let paths = paths.iter().map(|p| p.as_ref().map_or_else(String::new, ToString::to_string)).collect();
-        let grant = Grant { user: user.to_owned(), direction, paths, expires: now.saturating_add(ttl) };
-        let message = serde_json::to_vec(&grant).map_err(|_| TokenError::Make)?;
+    /// The token for a grant.
+    pub fn sign(&self, grant: &Grant) -> Result<Secret, TokenError> {
+        let message = serde_json::to_vec(grant).map_err(|_| TokenError::Make)?;
         let token = PublicToken::sign(&self.secret, &message, None, Some(PURPOSE)).map_err(|_| TokenError::Make)?;
         Ok(Secret::new(token))
     }
@@ -179,14 +200,19 @@ mod tests {
         (dir, key)
     }
 
-    fn path(text: &str) -> Option<RelPath> {
-        Some(text.parse().unwrap())
+    fn path(text: &str) -> NodePath {
+        NodePath::parse(text).unwrap()
+    }
+
+    fn send(paths: &[&str]) -> Grant {
+        let paths: Vec<_> = paths.iter().map(|text| path(text)).collect();
+        Grant::new("ann", Direction::Send, &paths, 1000, 60).unwrap()
     }
 
     #[test]
     fn a_token_is_good_until_it_expires_and_after_a_restart() {
         let (dir, key) = key();
-        let token = key.issue("ann", Direction::Send, &[path("in")], 1000, 60).unwrap();
+        let token = key.sign(&send(&["in"])).unwrap();
         let restarted = TokenKey::load_or_make(&StateDir::open(dir.path()).unwrap()).unwrap();
         assert_eq!(restarted.verify(&token, 1059).unwrap().user, "ann");
         assert_eq!(restarted.verify(&token, 1060), Err(TokenError::Expired));
@@ -196,7 +222,7 @@ mod tests {
     fn a_changed_or_foreign_token_is_refused() {
         let (_dir, key) = key();
         let (_other_dir, other) = self::key();
-        let token = key.issue("ann", Direction::Send, &[path("in")], 1000, 60).unwrap();
+        let token = key.sign(&send(&["in"])).unwrap();
         assert_eq!(other.verify(&token, 1000), Err(TokenError::Invalid));
         let text = token.expose();
         for position in [10, 20, text.len() / 2, text.len() - 2] {
@@ -214,30 +240,39 @@ mod tests {
 
     #[test]
     fn paths_are_compared_by_component() {
-        let grant = Grant { user: "ann".into(), direction: Direction::Send, paths: vec!["a/b".into()], expires: 1 };
-        assert!(grant.check_path(path("a/b").as_ref()).is_ok());
-        assert!(grant.check_path(path("a/b/c").as_ref()).is_ok());
-        for outside in [path("a/bc"), path("a"), path("b"), None] {
-            assert!(grant.check_path(outside.as_ref()).is_err(), "{outside:?}");
+        let grant = send(&["a/b"]);
+        assert!(grant.check_paths(&[path("a/b"), path("a/b/c")]).is_ok());
+        for outside in ["a/bc", "a", "b", ""] {
+            assert!(grant.check_paths(&[path("a/b"), path(outside)]).is_err(), "{outside:?}");
         }
-        let all = Grant { paths: vec![String::new()], ..grant };
-        assert!(all.check_path(None).is_ok() && all.check_path(path("x/y").as_ref()).is_ok());
+        assert!(send(&[""]).check_paths(&[path(""), path("x/y")]).is_ok());
     }
 
     #[test]
-    fn the_other_direction_is_refused_in_words() {
-        let grant = Grant { user: "ann".into(), direction: Direction::Send, paths: vec![String::new()], expires: 1 };
+    fn the_other_direction_is_refused_in_words_unless_both_are_allowed() {
+        let grant = send(&[""]);
         let error = grant.check_direction(Direction::Receive).unwrap_err();
         assert_eq!(error.to_string(), "the token allows uploads, not downloads");
+        assert!(Grant { both: true, ..grant }.check_direction(Direction::Receive).is_ok());
     }
 
     #[test]
-    fn a_token_for_nothing_or_for_ever_is_not_made() {
-        let (_dir, key) = key();
-        for (user, paths, ttl) in
-            [("", vec![None], 1), ("ann", vec![], 1), ("ann", vec![None], 0), ("ann", vec![None], MAX_TTL + 1)]
-        {
-            assert_eq!(key.issue(user, Direction::Send, &paths, 0, ttl).unwrap_err(), TokenError::Content);
+    fn a_token_for_nothing_or_for_ever_is_not_made_and_the_largest_one_is_read() {
+        let long = path(&"x".repeat(200));
+        let all = [path("")];
+        for (user, paths, ttl) in [
+            ("", &all[..], 1),
+            ("ann", &[], 1),
+            ("ann", &all, 0),
+            ("ann", &all, MAX_TTL + 1),
+            ("ann", &vec![long; MAX_PATHS], 1),
+        ] {
+            let made = Grant::new(user, Direction::Send, paths, 0, ttl);
+            assert_eq!(made.unwrap_err(), TokenError::Content);
         }
+        let (_dir, key) = key();
+        let many = vec![path(&"x".repeat(MAX_PATHS_BYTES / MAX_PATHS - 3)); MAX_PATHS];
+        let token = key.sign(&Grant::new("ann", Direction::Send, &many, 0, 60).unwrap()).unwrap();
+        assert!(token.expose().len() <= MAX_TOKEN && key.verify(&token, 0).is_ok());
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+pub(crate) mod http;
+
 use godwit_protocol::Secret;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::worker::{
@@ -17,7 +19,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything that should happen at once; generous because machines are busy.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(40);
 
 /// A folder, and the server that may run in it.
 pub(crate) struct Place {
@@ -167,6 +169,7 @@ impl Server {
             rate: RateSettings::default(),
             sessions: 1,
             cookie: String::new(),
+            root_id: None,
         }
     }
 }

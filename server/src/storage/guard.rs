@@ -1,0 +1,199 @@
+//! Rights in front of a [`Storage`]: handlers get a [`Guarded`] and nothing else, so that none can forget to ask.
+//!
+//! It also moves the root: clients' paths begin at their own folder, which they cannot leave because a path has no `..`.
+
+use super::{Content, Item, Kind, Listing, Page, Replace, Space, Stat, Storage, StorageError, UploadId};
+use crate::catalogue::Identity;
+use crate::node_path::NodePath;
+use crate::rights::{Policy, Right, Rights};
+use bytes::Bytes;
+use godwit_transport::root::Root;
+use std::sync::Arc;
+
+/// Somebody's view of a tree.
+#[derive(Clone)]
+pub struct Guarded {
+    storage: Arc<dyn Storage>,
+    base: NodePath,
+    policy: Policy,
+}
+
+impl Guarded {
+    /// The view of a caller whose root is `base` in the tree.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>, base: NodePath, policy: Policy) -> Self {
+        Self { storage, base, policy }
+    }
+
+    /// The same root with other rights.
+    #[must_use]
+    pub fn limited(&self, policy: Policy) -> Self {
+        Self { policy, ..self.clone() }
+    }
+
+    /// Where the caller's root lies in the tree.
+    #[must_use]
+    pub fn base(&self) -> &NodePath {
+        &self.base
+    }
+
+    /// The caller's rights at a place.
+    #[must_use]
+    pub fn rights(&self, path: &NodePath) -> Rights {
+        self.policy.at(path)
+    }
+
+    /// Refuses unless the caller has the right at the place.
+    pub fn check(&self, path: &NodePath, right: Right) -> Result<(), StorageError> {
+        if self.rights(path).has(right) { Ok(()) } else { Err(StorageError::Denied { path: path.clone(), right }) }
+    }
+
+    /// Makes the caller's root, if it is a folder that is made when needed.
+    pub async fn prepare(&self) -> Result<(), StorageError> {
+        match self.storage.stat(&self.base).await {
+            Err(StorageError::NotFound(_)) => self.storage.make_folder(&self.base, true).await.map_err(|e| self.out(e)),
+            // Anything else shows when the place itself is used.
+            _ => Ok(()),
+        }
+    }
+
+    /// See [`Storage::stat`].
+    pub async fn stat(&self, path: &NodePath) -> Result<Stat, StorageError> {
+        self.check(path, Right::View)?;
+        self.storage.stat(&self.inner(path)?).await.map_err(|e| self.out(e))
+    }
+
+    /// What an object is, without telling anything about it: for ids of places that the caller names himself.
+    pub async fn identify(&self, path: &NodePath) -> Result<Identity, StorageError> {
+        if self.rights(path) == Rights::NONE {
+            return Err(StorageError::Denied { path: path.clone(), right: Right::View });
+        }
+        Ok(self.storage.stat(&self.inner(path)?).await.map_err(|e| self.out(e))?.identity)
+    }
+
+    /// Whether there is something, for a caller who may only edit. Says no more than an attempt to write would.
+    pub async fn kind_for_edit(&self, path: &NodePath) -> Result<Stat, StorageError> {
+        self.check(path, Right::Edit)?;
+        self.storage.stat(&self.inner(path)?).await.map_err(|e| self.out(e))
+    }
+
+    /// See [`Storage::list`].
+    pub async fn list(&self, folder: &NodePath, page: &Page) -> Result<Listing, StorageError> {
+        self.check(folder, Right::View)?;
+        let listing = self.storage.list(&self.inner(folder)?, page).await.map_err(|e| self.out(e))?;
+        Ok(self.listing(listing))
+    }
+
+    /// See [`Storage::find`].
+    pub async fn find(&self, folder: &NodePath, page: &Page) -> Result<Listing, StorageError> {
+        self.check(folder, Right::View)?;
+        let listing = self.storage.find(&self.inner(folder)?, page).await.map_err(|e| self.out(e))?;
+        Ok(self.listing(listing))
+    }
+
+    /// See [`Storage::open`].
+    pub async fn open(&self, path: &NodePath) -> Result<Box<dyn Content>, StorageError> {
+        self.check(path, Right::View)?;
+        self.storage.open(&self.inner(path)?).await.map_err(|e| self.out(e))
+    }
+
+    /// See [`Storage::make_folder`].
+    pub async fn make_folder(&self, path: &NodePath) -> Result<(), StorageError> {
+        self.check(path, Right::Edit)?;
+        self.storage.make_folder(&self.inner(path)?, false).await.map_err(|e| self.out(e))
+    }
+
+    /// See [`Storage::remove`]. The root itself stays, whatever the rights.
+    pub async fn remove(&self, path: &NodePath) -> Result<(), StorageError> {
+        self.check(path, Right::Delete)?;
+        if path.is_root() {
+            return Err(StorageError::Root);
+        }
+        self.storage.remove(&self.inner(path)?).await.map_err(|e| self.out(e))
+    }
+
+    /// See [`Storage::rename`]. Needs the right to edit at both places.
+    pub async fn rename(&self, from: &NodePath, to: &NodePath) -> Result<(), StorageError> {
+        self.check(from, Right::Edit)?;
+        self.check(to, Right::Edit)?;
+        if from.is_root() || to.is_root() {
+            return Err(StorageError::Root);
+        }
+        self.storage.rename(&self.inner(from)?, &self.inner(to)?).await.map_err(|e| self.out(e))
+    }
+
+    /// See [`Storage::space`].
+    pub async fn space(&self, path: &NodePath) -> Result<Space, StorageError> {
+        self.check(path, Right::View)?;
+        self.storage.space(&self.inner(path)?).await.map_err(|e| self.out(e))
+    }
+
+    /// Writes a whole small file, which is visible only when all of it is there.
+    pub async fn write(&self, path: &NodePath, content: Bytes, replace: Replace) -> Result<(), StorageError> {
+        self.check(path, Right::Edit)?;
+        if path.is_root() {
+            return Err(StorageError::Root);
+        }
+        let path = self.inner(path)?;
+        let upload = self.storage.begin(&path, content.len() as u64).await.map_err(|e| self.out(e))?;
+        let result = self.put(&upload, content, replace).await;
+        if result.is_err() {
+            // What cannot be removed stays as a hidden partial file; the error that led here matters more.
+            let _ = self.storage.abort(&upload).await;
+        }
+        result.map_err(|e| self.out(e))
+    }
+
+    async fn put(&self, upload: &UploadId, content: Bytes, replace: Replace) -> Result<(), StorageError> {
+        if !content.is_empty() {
+            self.storage.put_part(upload, 0, content).await?;
+        }
+        self.storage.commit(upload, replace).await
+    }
+
+    /// The caller's root for the data endpoint, which narrows it to the paths it was asked for.
+    pub async fn data_root(&self, paths: &[NodePath], right: Right) -> Result<Root, StorageError> {
+        paths.iter().try_for_each(|path| self.check(path, right))?;
+        self.storage.data_root(&self.base).await.map_err(|e| self.out(e))
+    }
+
+    /// A folder of the caller's for the data endpoint to write into; made if missing and wanted.
+    pub async fn data_folder(&self, folder: &NodePath, create: bool) -> Result<Root, StorageError> {
+        self.check(folder, Right::Edit)?;
+        let inner = self.inner(folder)?;
+        if !create && self.storage.stat(&inner).await.map_err(|e| self.out(e))?.kind != Kind::Folder {
+            return Err(StorageError::NotFolder(folder.clone()));
+        }
+        self.storage.data_root(&inner).await.map_err(|e| self.out(e))
+    }
+
+    fn inner(&self, path: &NodePath) -> Result<NodePath, StorageError> {
+        self.base.join(path).map_err(|_| StorageError::Name(crate::node_path::shown(path.as_str())))
+    }
+
+    /// Paths in the tree become the caller's.
+    fn mine(&self, path: NodePath) -> NodePath {
+        path.below(&self.base).unwrap_or_default()
+    }
+
+    fn listing(&self, listing: Listing) -> Listing {
+        let items = listing.items.into_iter().map(|Item { path, stat }| Item { path: self.mine(path), stat });
+        Listing { items: items.collect(), ..listing }
+    }
+
+    fn out(&self, error: StorageError) -> StorageError {
+        use StorageError as E;
+        match error {
+            E::NotFound(path) => E::NotFound(self.mine(path)),
+            E::Exists(path) => E::Exists(self.mine(path)),
+            E::NotFolder(path) => E::NotFolder(self.mine(path)),
+            E::IsFolder(path) => E::IsFolder(self.mine(path)),
+            E::NotRegular(path) => E::NotRegular(self.mine(path)),
+            E::Link(path) => E::Link(self.mine(path)),
+            E::IntoItself(path) => E::IntoItself(self.mine(path)),
+            E::Denied { path, right } => E::Denied { path: self.mine(path), right },
+            E::Io { path, source } => E::Io { path: self.mine(path), source },
+            other @ (E::Root | E::Name(_) | E::Part | E::Unavailable) => other,
+        }
+    }
+}
