@@ -1,4 +1,5 @@
-//! How the last transfers went: samples for the monitor's graph and a note on each run of a worker. Pure; in memory only.
+//! How the last transfers went: samples for the monitor's graph and a note on each run of a worker. Pure; what is to be kept
+//! over a restart is made here, and written elsewhere.
 //!
 //! A transfer may take a second or a month. Each has room for the same number of samples: when it is full, every two become
 //! one, and from then on one stands for twice the time. **It must not know** workers, queues or windows.
@@ -8,6 +9,7 @@ use crate::transfers::Standing;
 use godwit_protocol::monitor::{Sample, SessionNote};
 use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{Failure, RateSettings};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Samples of one transfer; even.
@@ -18,6 +20,59 @@ const FIRST_STEP_MS: u64 = 250;
 const MAX_SESSIONS: usize = 20;
 /// Transfers of which a history is kept; some 30 KB each at most.
 pub const MAX_HISTORIES: usize = 128;
+
+/// Form of [`StoredHistory`] in the store.
+pub const HISTORY_FORM: u32 = 1;
+
+/// A history as it is written. Samples are plain numbers, in the order of [`Sample`]'s fields: a third of the size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredHistory {
+    samples: Vec<[u64; 7]>,
+    step_ms: u64,
+    sessions: VecDeque<SessionNote>,
+    granted: RateSettings,
+    locks: RateLocks,
+    touched: u64,
+}
+
+impl From<&TransferHistory> for StoredHistory {
+    fn from(history: &TransferHistory) -> Self {
+        let row = |s: &Sample| [s.at_ms, s.rate_kbps, s.limit_kbps, s.lost, s.queue_us, s.rtt_us, s.bytes_written];
+        Self {
+            samples: history.curve.samples.iter().map(row).collect(),
+            step_ms: history.curve.step_ms,
+            sessions: history.sessions.clone(),
+            granted: history.granted,
+            locks: history.locks,
+            touched: history.touched,
+        }
+    }
+}
+
+impl From<StoredHistory> for TransferHistory {
+    fn from(stored: StoredHistory) -> Self {
+        let sample = |[at_ms, rate_kbps, limit_kbps, lost, queue_us, rtt_us, bytes_written]: [u64; 7]| Sample {
+            at_ms,
+            rate_kbps,
+            limit_kbps,
+            lost,
+            queue_us,
+            rtt_us,
+            bytes_written,
+        };
+        // A disk may hold anything: too much is cut, and no time is divided by nothing.
+        let samples: Vec<Sample> = stored.samples.into_iter().take(MAX_SAMPLES).map(sample).collect();
+        let mut sessions = stored.sessions;
+        sessions.truncate(MAX_SESSIONS);
+        Self {
+            curve: Curve { samples, step_ms: stored.step_ms.max(FIRST_STEP_MS) },
+            sessions,
+            granted: stored.granted,
+            locks: stored.locks,
+            touched: stored.touched,
+        }
+    }
+}
 
 /// Samples, thinned so that they always fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,12 +181,21 @@ impl Histories {
         self.of.get(id)
     }
 
-    /// A worker starts. If there is no room, the transfer goes that has not run for longest; `runs` says which must stay.
-    pub fn began(&mut self, id: &TransferId, wall_ms: u64, runs: impl Fn(&TransferId) -> bool) {
+    /// Takes up what was written.
+    pub fn restore(&mut self, id: TransferId, stored: StoredHistory) {
+        self.count = self.count.max(stored.touched);
+        self.of.insert(id, stored.into());
+    }
+
+    /// A worker starts. If there is no room, the transfer goes that has not run for longest; `runs` says which must stay. Returns
+    /// the one that went.
+    pub fn began(&mut self, id: &TransferId, wall_ms: u64, runs: impl Fn(&TransferId) -> bool) -> Option<TransferId> {
+        let mut gone = None;
         if !self.of.contains_key(id) && self.of.len() >= MAX_HISTORIES {
             let idle = self.of.iter().filter(|(id, _)| !runs(id));
             if let Some(oldest) = idle.min_by_key(|(_, history)| history.touched).map(|(id, _)| id.clone()) {
                 self.of.remove(&oldest);
+                gone = Some(oldest);
             }
         }
         self.count += 1;
@@ -141,6 +205,7 @@ impl Histories {
             history.sessions.pop_front();
         }
         history.sessions.push_back(SessionNote { began_ms: wall_ms, ..SessionNote::default() });
+        gone
     }
 
     /// The server accepted it.
@@ -164,8 +229,14 @@ impl Histories {
     pub fn progress(&mut self, id: &TransferId, standing: &Standing) {
         let Some(history) = self.of.get_mut(id) else { return };
         let Some(session) = history.sessions.back_mut() else { return };
-        let now = sample(standing);
+        let mut now = sample(standing);
         let lost = now.lost.saturating_sub(session.lost);
+        // The last word of a worker names no rate any more, and of a small transfer it is the only one.
+        if now.rate_kbps == 0 {
+            let took = now.at_ms.saturating_sub(history.curve.samples.last().map_or(0, |last| last.at_ms));
+            let moved = standing.stats.bytes_transferred.saturating_sub(session.bytes);
+            now.rate_kbps = moved.saturating_mul(8).checked_div(took).unwrap_or_default();
+        }
         session.lost = now.lost;
         session.bytes = standing.stats.bytes_transferred;
         session.connections = session.connections.max(standing.stats.connections);

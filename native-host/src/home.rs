@@ -76,6 +76,7 @@ pub struct Home {
     pub downloads: PathBuf,
     /// What the built-in picker shows first.
     pub user_home: PathBuf,
+    http_uri: PathBuf,
     socket: PathBuf,
 }
 
@@ -126,18 +127,35 @@ impl Home {
             let downloads = downloads.ok_or(HomeError::NoHome)?;
             (state.join("state"), run, state.join("logs"), config.join("settings.toml"), downloads)
         };
+        // Programs know the predecessor's place and no other.
+        let http_uri = match (&places.godwit_home, &user_home) {
+            (None, Some(user)) => user.join(".aspera/connect/var/run/http.uri"),
+            _ => run.join("http.uri"),
+        };
         let socket = socket_path(&run, places.runtime.as_deref(), places.uid);
         let user_home = user_home.unwrap_or_else(|| PathBuf::from("/"));
         // The machine's own comes first: GODWIT_HOME must not be a way around it.
         let own = places.godwit_home.as_ref().map(|home| home.join("policy.toml"));
         let policies = std::iter::once(PathBuf::from(SYSTEM_POLICY)).chain(own).collect();
-        Ok(Self { state, run, logs, settings, policies, downloads, user_home, socket })
+        Ok(Self { state, run, logs, settings, policies, downloads, user_home, http_uri, socket })
     }
 
     /// The agent's socket; see the module's rule.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where the address of the local HTTP API is written while it is open.
+    #[must_use]
+    pub fn http_uri(&self) -> PathBuf {
+        self.http_uri.clone()
+    }
+
+    /// Copies of content that was dropped on a page and is no file of this machine. Without links, as transfers name their sources.
+    #[must_use]
+    pub fn dropped(&self) -> PathBuf {
+        self.state.canonicalize().unwrap_or_else(|_| self.state.clone()).join("dropped")
     }
 
     /// A recent copy of the database, should the database be damaged.
@@ -283,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_folder_is_closed_to_others_and_a_link_is_refused() {
+    fn h17_a_private_folder_is_closed_to_others_and_a_link_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let open = dir.path().join("open");
         std::fs::create_dir(&open).unwrap();

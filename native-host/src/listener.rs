@@ -2,6 +2,7 @@
 //!
 //! Each decision is a pure function of what was observed; unclear means refuse.
 
+use crate::agent::Handed;
 use crate::home::{self, Home};
 use crate::lock::FileLock;
 use std::io;
@@ -32,7 +33,15 @@ pub enum ListenError {
 pub struct Seat {
     /// The listening socket, set to non-blocking.
     pub listener: std::os::unix::net::UnixListener,
-    _lock: FileLock,
+    lock: FileLock,
+}
+
+impl Seat {
+    /// For the program that this process becomes.
+    #[must_use]
+    pub fn into_parts(self) -> (std::os::unix::net::UnixListener, FileLock) {
+        (self.listener, self.lock)
+    }
 }
 
 /// What stands where the socket shall be.
@@ -77,14 +86,21 @@ pub fn decide_peer(own_uid: u32, peer_uid: Option<u32>) -> bool {
     peer_uid == Some(own_uid)
 }
 
-/// Becomes the agent: lock first, then the socket.
-pub fn take_seat(home: &Home) -> Result<Seat, ListenError> {
+/// Becomes the agent: lock first, then the socket, unless they were `handed` over by whoever had them.
+pub fn take_seat(home: &Home, handed: Handed) -> Result<Seat, ListenError> {
     home.create()?;
-    let lock = FileLock::try_take(&home.agent_lock())?.ok_or(ListenError::Running)?;
+    let lock = match handed.lock {
+        Some(lock) => lock,
+        None => FileLock::try_take(&home.agent_lock())?.ok_or(ListenError::Running)?,
+    };
     let path = home.socket();
     let refuse = |why: String| ListenError::Socket { path: path.display().to_string(), why };
     if let Some(folder) = path.parent() {
         home::check_private(folder)?;
+    }
+    if let Some(listener) = handed.listener {
+        listener.set_nonblocking(true)?;
+        return Ok(Seat { listener, lock });
     }
     match decide_bind(look_again(path)) {
         Step::Bind => {}
@@ -98,7 +114,7 @@ pub fn take_seat(home: &Home) -> Result<Seat, ListenError> {
     let listener = bound.map_err(|e| refuse(e.to_string()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
-    Ok(Seat { listener, _lock: lock })
+    Ok(Seat { listener, lock })
 }
 
 /// An agent that is being killed lets go of its lock a moment before its socket: what is alive is looked at again.
@@ -140,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_user_is_let_in_and_an_unknown_one_is_not() {
+    fn h17_only_the_same_user_is_let_in_and_an_unknown_one_is_not() {
         for own in [0, 7, 1000] {
             for peer in [None, Some(0), Some(7), Some(1000)] {
                 assert_eq!(decide_peer(own, peer), peer == Some(own), "{own} {peer:?}");
@@ -152,13 +168,13 @@ mod tests {
     fn the_second_agent_finds_the_seat_taken_and_the_socket_is_private() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(&Places { godwit_home: Some(dir.path().into()), ..Places::default() }).unwrap();
-        let seat = take_seat(&home).unwrap();
-        assert!(matches!(take_seat(&home), Err(ListenError::Running)));
+        let seat = take_seat(&home, Handed::default()).unwrap();
+        assert!(matches!(take_seat(&home, Handed::default()), Err(ListenError::Running)));
         let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(home.socket()), 0o600);
         assert_eq!(mode(home.socket().parent().unwrap()), 0o700);
         drop(seat);
-        take_seat(&home).unwrap();
+        take_seat(&home, Handed::default()).unwrap();
     }
 
     #[test]
@@ -167,7 +183,7 @@ mod tests {
         let home = Home::new(&Places { godwit_home: Some(dir.path().into()), ..Places::default() }).unwrap();
         home.create().unwrap();
         std::fs::write(home.socket(), "mine").unwrap();
-        assert!(matches!(take_seat(&home), Err(ListenError::Socket { .. })));
+        assert!(matches!(take_seat(&home, Handed::default()), Err(ListenError::Socket { .. })));
         assert_eq!(std::fs::read(home.socket()).unwrap(), b"mine");
     }
 }

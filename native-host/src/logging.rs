@@ -1,7 +1,7 @@
 //! Logs: files of bounded size with their predecessors beside them, and a level that can be changed while they are written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -133,6 +133,30 @@ pub fn note(path: &Path, text: &str) {
     }
 }
 
+/// How far back an excerpt reaches, bytes.
+const EXCERPT_BYTES: u64 = 512 * 1024;
+/// Lines of an excerpt at most, and characters of each.
+const EXCERPT_LINES: usize = 50;
+const EXCERPT_LINE: usize = 500;
+
+/// The last lines of the log that contain `word`, oldest first; none if it cannot be read.
+#[must_use]
+pub fn excerpt(path: &Path, word: &str) -> Vec<String> {
+    let tail = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let begin = file.metadata()?.len().saturating_sub(EXCERPT_BYTES);
+        file.seek(io::SeekFrom::Start(begin))?;
+        let mut bytes = Vec::new();
+        file.take(EXCERPT_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = tail().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let found: Vec<&str> = text.lines().filter(|line| line.contains(word)).collect();
+    let last = found.len().saturating_sub(EXCERPT_LINES);
+    found.iter().skip(last).map(|line| line.chars().take(EXCERPT_LINE).collect()).collect()
+}
+
 /// From now on another level.
 pub fn set_level(level: &str) {
     let set = LEVEL.get().map(|handle| handle.reload(filter(level)));
@@ -176,5 +200,18 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines.len() == 2 && lines[0].ends_with("one two") && lines[1].ends_with("three"), "{text}");
+    }
+
+    #[test]
+    fn an_excerpt_has_the_last_lines_about_one_thing_and_is_bounded() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log");
+        assert_eq!(excerpt(&path, "a"), Vec::<String>::new(), "no log, no lines");
+        let lines: String = (0..20_000).map(|n| format!("{n} transfer-{} {}\n", n % 7, "x".repeat(n % 900))).collect();
+        std::fs::write(&path, lines).expect("written");
+        let found = excerpt(&path, "transfer-3");
+        assert_eq!(found.len(), EXCERPT_LINES);
+        assert!(found.iter().all(|line| line.contains("transfer-3") && line.len() <= EXCERPT_LINE));
+        assert!(found.last().is_some_and(|line| line.starts_with("19995 ")), "{:?}", found.last());
     }
 }

@@ -81,10 +81,10 @@ impl PromptBook {
         self.0.values().flatten().filter(move |a| wanted(a))
     }
 
-    /// True if consent for `origin` is being asked on `conn`.
+    /// The question for consent to `origin` on `conn`.
     #[must_use]
-    pub fn asks_consent(&self, conn: ConnId, origin: &Origin) -> bool {
-        self.find(|a| a.conn == conn && a.prompt.origin == *origin && a.purpose == Purpose::Consent).is_some()
+    pub fn consent(&self, conn: ConnId, origin: &Origin) -> Option<&Asked> {
+        self.find(|a| a.conn == conn && a.prompt.origin == *origin && a.purpose == Purpose::Consent)
     }
 }
 
@@ -97,7 +97,13 @@ pub fn is_dialog(question: &Question) -> bool {
 /// True for questions that are answered by allowing or denying.
 #[must_use]
 pub fn is_yes_or_no(question: &Question) -> bool {
-    matches!(question, Question::Consent { .. } | Question::ServerCertificate { .. })
+    matches!(
+        question,
+        Question::Consent { .. }
+            | Question::ServerCertificate { .. }
+            | Question::Dropped { .. }
+            | Question::DroppedCopy { .. }
+    )
 }
 
 #[cfg(test)]
@@ -109,6 +115,7 @@ mod tests {
         let prompt = Prompt {
             prompt_id: id.into(),
             origin: "https://a.example".parse().unwrap(),
+            native: false,
             question: Question::Consent { purpose: "files".into(), remote_host: None },
         };
         Asked { conn, prompt, purpose: Purpose::Consent }

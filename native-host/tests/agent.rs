@@ -65,7 +65,7 @@ fn a_worker_runs_is_followed_and_completes() {
 }
 
 #[test]
-fn secrets_are_in_no_file_and_no_process_of_the_agent() {
+fn h15_secrets_are_in_no_file_and_no_process_of_the_agent() {
     let place = Place::new();
     let agent = place.agent();
     let mut client = Client::open(&place, "s");

@@ -44,7 +44,7 @@ fn it_starts_the_agent_on_demand_and_carries_frames_both_ways() {
 }
 
 #[test]
-fn it_serves_firefox_too_and_nobody_else() {
+fn h09_it_serves_firefox_too_and_nobody_else() {
     let place = Place::new();
     let mut host = place.host_with(&["/home/me/.mozilla/native-messaging-hosts/io.godwit.host.json", FIREFOX_ID]);
     host.send(&hello(Role::Extension, "s"));

@@ -8,15 +8,16 @@ use common::{Agent, Client, Place, terminate, until};
 use godwit_protocol::prefs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PASSWORD: &str = "hunter2-the-password";
 
-/// A session bus that starts nothing by itself, and a key ring on it or none.
+/// A session bus that starts nothing by itself but the desktop's window for passwords, and a key ring on it or none.
 struct Session {
     folder: PathBuf,
     bus: Option<Child>,
@@ -25,20 +26,31 @@ struct Session {
 
 impl Session {
     fn new(place: &Place) -> Self {
-        for program in ["/usr/bin/dbus-daemon", "/usr/bin/dbus-send", "/usr/bin/gnome-keyring-daemon"] {
-            assert!(Path::new(program).exists(), "{program} is missing: cargo xtask setup installs it");
-        }
+        Self::on(place, None)
+    }
+
+    /// With a screen, on which a locked key ring asks for its password.
+    fn on(place: &Place, screen: Option<&Screen>) -> Self {
+        needed(&["/usr/bin/dbus-daemon", "/usr/bin/dbus-send", "/usr/bin/gnome-keyring-daemon"]);
         let folder = place.path().join("session");
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(folder.join("services")).unwrap();
         rustix::fs::chmod(&folder, rustix::fs::Mode::RWXU).unwrap();
         let config = format!(
-            "<busconfig><type>session</type><listen>unix:path={}/bus</listen><policy context=\"default\"><allow \
-             send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+            "<busconfig><type>session</type><listen>unix:path={0}/bus</listen><servicedir>{0}/services</servicedir><policy \
+             context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/>\
+             </policy></busconfig>",
             folder.display()
         );
         std::fs::write(folder.join("bus.conf"), config).unwrap();
+        if screen.is_some() {
+            let service = format!("[D-BUS Service]\nName=org.gnome.keyring.SystemPrompter\nExec={PROMPTER}\n");
+            std::fs::write(folder.join("services/prompter.service"), service).unwrap();
+        }
         let mut session = Self { folder, bus: None, ring: None };
         let mut bus = session.command("/usr/bin/dbus-daemon");
+        if let Some(screen) = screen {
+            bus.env("DISPLAY", &screen.name);
+        }
         bus.arg(format!("--config-file={}/bus.conf", session.folder.display())).arg("--nofork");
         session.bus = Some(bus.spawn().unwrap());
         until("the bus listens", || UnixStream::connect(session.folder.join("bus")).ok());
@@ -100,6 +112,70 @@ impl Session {
             command.args(["--key-ring-seconds", seconds]);
             self.enter(command);
         })
+    }
+}
+
+/// The program that shows the desktop's window for passwords.
+const PROMPTER: &str = "/usr/libexec/gcr-prompter";
+
+fn needed(programs: &[&str]) {
+    for program in programs {
+        assert!(Path::new(program).exists(), "{program} is missing: cargo xtask setup installs it");
+    }
+}
+
+/// A screen that nobody sees, with a keyboard.
+struct Screen {
+    name: String,
+    server: Child,
+}
+
+impl Screen {
+    fn new() -> Self {
+        needed(&["/usr/bin/Xvfb", "/usr/bin/xdotool", PROMPTER]);
+        let mut command = Command::new("/usr/bin/Xvfb");
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "800x600x24"]);
+        let mut server = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut number = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
+        Self { name: format!(":{}", number.trim()), server }
+    }
+
+    fn keys(&self, arguments: &[&str]) -> bool {
+        let mut command = Command::new("/usr/bin/xdotool");
+        command.args(arguments).env("DISPLAY", &self.name).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().unwrap().success()
+    }
+
+    /// Presses keys in the window that asks, again and again until it has gone: the first may come before it listens.
+    fn answer(&self, over: &AtomicBool, press: &[&[&str]]) {
+        let began = Instant::now();
+        while !over.load(Ordering::SeqCst) && began.elapsed() < common::PATIENCE {
+            if self.keys(&[
+                "search",
+                "--onlyvisible",
+                "--class",
+                "gcr-prompter",
+                "mousemove",
+                "--window",
+                "%1",
+                "60",
+                "60",
+            ]) {
+                for keys in press {
+                    self.keys(keys);
+                }
+            }
+            // It looks at what was typed, or comes to be shown.
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
     }
 }
 
@@ -253,5 +329,45 @@ fn a_bus_without_a_key_ring_and_no_bus_at_all_are_told_at_once() {
     let agent = session.agent(&place);
     let mut client = Client::open(&place, "s");
     assert!(notices(&mut client).contains("because the desktop's key ring"), "{}", notices(&mut client));
+    end(agent);
+}
+
+#[test]
+fn who_wants_to_can_unlock_the_key_ring_from_our_window_and_who_does_not_is_told() {
+    let place = place();
+    let screen = Screen::new();
+    let mut session = Session::on(&place, Some(&screen));
+    session.ring(true);
+    let agent = session.agent(&place);
+    let mut client = Client::open(&place, "s");
+    let uuid = client.start("go on");
+    client.wait(&uuid, "running");
+    end(agent);
+
+    session.ring(false);
+    let agent = session.agent(&place);
+    let mut client = Client::open(&place, "s");
+    client.wait(&uuid, "failed");
+    let shown = client.ui(prefs::kinds::PASSWORDS, json!({}));
+    assert!(shown["key"] == json!("file") && shown["away"].as_str().unwrap().contains("locked"), "{shown}");
+
+    let mut unlock = |press: &[&[&str]]| {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| screen.answer(&over, press));
+            let answer = client.request(prefs::kinds::UNLOCK_KEYS, None, json!({}));
+            over.store(true, Ordering::SeqCst);
+            answer
+        })
+    };
+    let refused = unlock(&[&["key", "Escape"]]).unwrap_err();
+    assert!(refused.contains("internal"), "{refused}");
+    let unlocked = unlock(&[&["key", "ctrl+a"], &["type", "--delay", "20", "secret"], &["key", "Return"]]).unwrap();
+    assert_eq!((&unlocked["key"], &unlocked["away"]), (&json!("desktop"), &Value::Null));
+    assert!(!key_file(&place).exists(), "the file's key has moved into the ring");
+    let (status, body) = client.page(&format!("transfers/resume/{uuid}"), json!({}));
+    assert_eq!(status, 200, "{body}");
+    client.wait(&uuid, "running");
+    assert_eq!(given(&place), 2, "what the ring's key sealed can be opened");
     end(agent);
 }

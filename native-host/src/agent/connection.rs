@@ -16,7 +16,7 @@ const OUTGOING: usize = 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The way to a client.
-pub(super) type Outgoing = mpsc::Sender<Message>;
+pub(crate) type Outgoing = mpsc::Sender<Message>;
 
 /// Starts serving `stream`; everything the client sends goes to `inputs`.
 pub(super) fn start(conn: ConnId, stream: UnixStream, inputs: mpsc::Sender<Input>) -> Outgoing {
@@ -138,7 +138,7 @@ fn judge_hello(hello: &Hello) -> Result<(), String> {
         Role::Extension => "browser extension",
         Role::Host => "godwit-host program",
         Role::Cli => "godwit command",
-        Role::Agent => return Err("an agent does not connect to an agent".into()),
+        Role::Agent | Role::LocalHttp => return Err("an agent does not connect to an agent".into()),
     };
     match theirs.cmp(&ours) {
         std::cmp::Ordering::Equal => Ok(()),
@@ -169,5 +169,6 @@ mod tests {
         assert!(judge_hello(&hello(0, Role::Extension)).unwrap_err().contains("update the browser extension"));
         assert!(judge_hello(&hello(2, Role::Cli)).unwrap_err().contains("update Godwit"));
         assert!(judge_hello(&hello(1, Role::Agent)).is_err());
+        assert!(judge_hello(&hello(1, Role::LocalHttp)).is_err(), "nobody gets a web page's rights without its rules");
     }
 }

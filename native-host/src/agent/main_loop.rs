@@ -1,15 +1,17 @@
 //! The one loop through which everything passes: inputs to the core, its outputs to the world.
 
 use super::connection::{self, Outgoing};
-use super::{jobs, watch};
+use super::{Ending, jobs, watch};
 use crate::core::{ConnId, Core, Input, Output, RunId};
 use crate::desktop::{Desktop, XdgOpen};
+use crate::dialog::{self, DialogHandle};
 use crate::home::Home;
+use crate::http::{self, Door};
 use crate::listener::{self, Seat};
 use crate::store::snapshot;
 use crate::supervisor::{Leftovers, WorkerHandle, spawn_worker};
 use crate::time::SystemClock;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,22 +29,29 @@ const GRACE: Duration = Duration::from_secs(4);
 struct Shell {
     inputs: mpsc::Sender<Input>,
     clients: HashMap<ConnId, Outgoing>,
+    /// Those of them that came through the local HTTP door.
+    http: HashSet<ConnId>,
     workers: HashMap<RunId, WorkerHandle>,
     program: PathBuf,
     desktop: Arc<dyn Desktop>,
+    /// Dialogs of the desktop by prompt.
+    dialogs: HashMap<String, DialogHandle>,
     leftovers: Leftovers,
     snapshot: PathBuf,
+    /// Whether the local HTTP door shall be open.
+    door_wanted: bool,
     ending: bool,
+    again: bool,
 }
 
 /// Runs until the core says exit, or a signal does.
 pub(super) async fn run(
     mut core: Core,
-    seat: Seat,
+    seat: &Seat,
     clock: SystemClock,
     program: PathBuf,
     home: &Home,
-) -> std::io::Result<()> {
+) -> std::io::Result<Ending> {
     let (inputs, mut received) = mpsc::channel(INPUTS);
     let listener = UnixListener::from_std(seat.listener.try_clone()?)?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -53,18 +62,24 @@ pub(super) async fn run(
     let mut shell = Shell {
         inputs,
         clients: HashMap::new(),
+        http: HashSet::new(),
         workers: HashMap::new(),
         program,
         desktop: Arc::new(XdgOpen),
+        dialogs: HashMap::new(),
         leftovers,
         snapshot: home.snapshot(),
+        door_wanted: false,
         ending: false,
+        again: false,
     };
     let mut next_conn: ConnId = 0;
     let mut give_up: Option<tokio::time::Instant> = None;
     let outputs = core.start(clock.now());
     shell.carry_out(outputs);
+    let mut door: Option<Door> = None;
     loop {
+        shell.tend(&mut door, home).await;
         if shell.ending && shell.workers.is_empty() {
             break;
         }
@@ -85,6 +100,20 @@ pub(super) async fn run(
                 }
                 continue;
             }
+            stream = knock(door.as_ref()), if !shell.ending => {
+                match (stream, &door) {
+                    (Ok(stream), Some(door)) => {
+                        next_conn += 1;
+                        shell.accept_http(next_conn, stream, door.port());
+                    }
+                    (Err(error), _) => {
+                        tracing::warn!(%error, "a local HTTP connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    (Ok(_), None) => {}
+                }
+                continue;
+            }
             Some(input) = received.recv() => input,
             () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(3600))), if wait.is_some() => Input::Tick,
             _ = terminate.recv() => Input::Shutdown,
@@ -92,11 +121,15 @@ pub(super) async fn run(
             () = tokio::time::sleep_until(give_up_at), if give_up.is_some() => break,
         };
         match &input {
-            Input::Disconnected { conn } => drop(shell.clients.remove(conn)),
+            Input::Disconnected { conn } => {
+                shell.clients.remove(conn);
+                shell.http.remove(conn);
+            }
             Input::Worker { run, event } if event.is_end() => {
                 shell.workers.remove(run);
                 shell.leftovers.ended(*run);
             }
+            Input::DialogDone { prompt_id, .. } => drop(shell.dialogs.remove(prompt_id)),
             Input::Shutdown => give_up = give_up.or(Some(tokio::time::Instant::now() + GRACE)),
             _ => {}
         }
@@ -119,8 +152,15 @@ pub(super) async fn run(
             snapshot::keep(&home.snapshot(), &records);
         }
     });
-    drop(std::fs::remove_file(home.socket()));
-    Ok(())
+    Ok(if shell.again { Ending::Again } else { Ending::End })
+}
+
+/// The next connection at the local HTTP door; waits for ever while it is closed.
+async fn knock(door: Option<&Door>) -> std::io::Result<tokio::net::TcpStream> {
+    match door {
+        Some(door) => door.accept().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Shell {
@@ -131,12 +171,41 @@ impl Shell {
             tracing::warn!(?peer, "a connection of another user was refused");
             return;
         }
-        if self.clients.len() >= MAX_CONNECTIONS {
+        if self.clients.len() - self.http.len() >= MAX_CONNECTIONS {
             tracing::warn!("too many connections; one was refused");
             return;
         }
         tracing::debug!(conn, pid = ?peer.and_then(|p| p.pid()), "connected");
         self.clients.insert(conn, connection::start(conn, stream, self.inputs.clone()));
+    }
+
+    fn accept_http(&mut self, conn: ConnId, stream: tokio::net::TcpStream, port: u16) {
+        if self.http.len() >= http::MAX_CONNECTIONS {
+            tracing::warn!("too many local HTTP connections; one was refused");
+            return;
+        }
+        self.http.insert(conn);
+        self.clients.insert(conn, http::start(conn, stream, port, self.inputs.clone()));
+    }
+
+    /// Opens or closes the local HTTP door as the settings want it.
+    async fn tend(&mut self, door: &mut Option<Door>, home: &Home) {
+        if self.door_wanted == door.is_some() {
+            return;
+        }
+        *door = None;
+        for conn in self.http.drain() {
+            self.clients.remove(&conn);
+        }
+        if self.door_wanted {
+            match Door::open(home).await {
+                Ok(open) => *door = Some(open),
+                Err(error) => {
+                    tracing::error!(%error, "the local HTTP API cannot be opened");
+                    self.door_wanted = false;
+                }
+            }
+        }
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
@@ -167,12 +236,18 @@ impl Shell {
                         }
                     });
                 }
+                Output::Dialog { prompt_id, request, environment } => {
+                    let handle = dialog::start(prompt_id.clone(), request, environment, self.inputs.clone());
+                    self.dialogs.insert(prompt_id, handle);
+                }
+                Output::CloseDialog(prompt_id) => drop(self.dialogs.remove(&prompt_id)),
                 Output::Snapshot(records) => {
                     let file = self.snapshot.clone();
                     tokio::task::spawn_blocking(move || snapshot::keep(&file, &records));
                 }
+                Output::LocalHttp(wanted) => self.door_wanted = wanted,
                 Output::LogLevel(level) => crate::logging::set_level(&level),
-                Output::Exit => self.ending = true,
+                Output::Exit { again } => (self.ending, self.again) = (true, again),
             }
         }
     }

@@ -2,10 +2,14 @@
 //! [`crate::core::Core`] and carries out what it decides. Decides nothing itself.
 
 mod connection;
+mod handover;
 pub(crate) mod jobs;
 mod main_loop;
 mod open;
 mod watch;
+
+pub(crate) use connection::Outgoing;
+pub use handover::{Handed, Program};
 
 use crate::home::Home;
 use crate::listener::{self, ListenError};
@@ -28,9 +32,15 @@ pub struct Options {
     /// beside it. The agent must not be running.
     #[arg(long, value_name = "FILE")]
     pub import: Option<PathBuf>,
+    /// Ask the user for files as the request on standard input says, and end.
+    #[arg(long, hide = true)]
+    pub dialog: bool,
     /// Program to run for each transfer instead of the `godwit-worker` beside this one.
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub worker: Option<PathBuf>,
+    /// Standard input is the listening socket, and belongs to whoever started this: it is not removed at the end (for systemd).
+    #[arg(long, hide = true)]
+    pub lent_socket: bool,
     /// End after this many seconds without clients and work.
     #[arg(long, hide = true, default_value_t = 600)]
     pub idle_seconds: u64,
@@ -67,7 +77,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         let _ = rustix::process::setsid();
     }
     let home = Home::from_environment()?;
-    let seat = listener::take_seat(&home)?;
+    let seat = listener::take_seat(&home, handover::receive(&home)?)?;
     if let Some(file) = &options.export {
         return open::export(&home, file);
     }
@@ -84,15 +94,33 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         idle: Duration::from_secs(options.idle_seconds),
         key_ring: Duration::from_secs(options.key_ring_seconds),
     };
-    let core = open::core(&home, settings, limits, clock.now())?;
+    let program = Program::own()?;
+    let core = open::core(&home, settings, limits, program.clone(), clock.now())?;
     let worker = worker_program(options)?;
     // Two threads: one for the core, whose writes to disk block, one for all else.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(main_loop::run(core, seat, clock, worker, &home));
+    let result = runtime.block_on(main_loop::run(core, &seat, clock, worker, &home));
     // Blocking jobs (a hanging network folder) must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    if result? == Ending::Again {
+        tracing::info!(program = %program.path.display(), "the agent makes way for the program that is installed now");
+        let (listener, lock) = seat.into_parts();
+        return Err(handover::become_program(&program.path, listener, lock).into());
+    }
     tracing::info!("agent ends");
-    Ok(result?)
+    if !options.lent_socket {
+        drop(std::fs::remove_file(home.socket()));
+    }
+    Ok(())
+}
+
+/// How an agent's life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// For now there is none.
+    End,
+    /// The installed program takes over.
+    Again,
 }
 
 /// The worker beside this program. Tests name another one by the hidden option, or by `GODWIT_WORKER` in debug builds,

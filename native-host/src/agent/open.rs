@@ -1,12 +1,13 @@
 //! Opens the store and the vault, and makes the core of them.
 
-use super::AgentError;
+use super::{AgentError, Program};
 use crate::core::{Core, Parts};
 use crate::home::Home;
 use crate::secrets::{KeyPlaces, Vault};
 use crate::settings::{KeyStoreChoice, SettingsBook, replace_file};
 use crate::store::{SledStore, Store, snapshot};
 use crate::time::Now;
+use godwit_protocol::ui::Notice;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +19,15 @@ pub(super) struct Limits {
     pub(super) key_ring: Duration,
 }
 
-pub(super) fn core(home: &Home, settings: SettingsBook, limits: Limits, now: Now) -> Result<Core, AgentError> {
+pub(super) fn core(
+    home: &Home,
+    settings: SettingsBook,
+    limits: Limits,
+    program: Program,
+    now: Now,
+) -> Result<Core, AgentError> {
     let Limits { idle, key_ring } = limits;
-    let mut notices: Vec<String> = Vec::new();
+    let mut notices: Vec<Notice> = Vec::new();
     let opened = SledStore::open(&home.state.join("db"), now.wall_ms)?;
     let mut store = opened.store;
     if let Some(aside) = opened.set_aside {
@@ -36,7 +43,7 @@ pub(super) fn core(home: &Home, settings: SettingsBook, limits: Limits, now: Now
         },
     };
     let vault = Vault::new(&key_places.settle()?);
-    tracing::info!("{}", vault.notice());
+    tracing::info!("{}", vault.notice().text);
     let parts = Parts {
         store,
         vault,
@@ -45,6 +52,7 @@ pub(super) fn core(home: &Home, settings: SettingsBook, limits: Limits, now: Now
         home: home.clone(),
         notices,
         idle,
+        program,
         new_id: || uuid::Uuid::new_v4().to_string(),
     };
     Ok(Core::new(parts, now)?)
@@ -73,8 +81,9 @@ pub(super) fn import(home: &Home, file: &Path, now: Now) -> Result<PathBuf, Agen
 }
 
 /// Fills a new database from the last copy; says to the user what became of the old one.
-fn restore(store: &mut SledStore, home: &Home, aside: &Path) -> String {
-    let kept = format!("The database could not be read and is kept as {}.", aside.display());
+fn restore(store: &mut SledStore, home: &Home, aside: &Path) -> Notice {
+    let name = aside.display().to_string();
+    let kept = format!("The database could not be read and is kept as {name}.");
     let restored = std::fs::metadata(home.snapshot()).and_then(|meta| {
         let bytes = std::fs::read(home.snapshot())?;
         let changes = snapshot::read(&bytes).map_err(std::io::Error::other)?;
@@ -85,11 +94,12 @@ fn restore(store: &mut SledStore, home: &Home, aside: &Path) -> String {
         Ok(written) => {
             let ms = written.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
             let date = crate::time::local_iso(u64::try_from(ms).unwrap_or_default());
-            format!("{kept} Transfers, sites, servers and passwords were restored from the copy of {date}.")
+            let text = format!("{kept} Transfers, sites, servers and passwords were restored from the copy of {date}.");
+            Notice::new("database-restored", [name, date], text)
         }
         Err(error) => {
             tracing::warn!(%error, "no copy of the database could be restored");
-            format!("{kept} A new one was begun.")
+            Notice::new("database-new", [name], format!("{kept} A new one was begun."))
         }
     }
 }

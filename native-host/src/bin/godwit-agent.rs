@@ -7,7 +7,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match agent::run(&Options::parse()) {
+    let options = Options::parse();
+    if options.dialog {
+        return godwit_native_host::dialog::run_helper();
+    }
+    match agent::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ AgentError::Listen(ListenError::Running)) => {
             drop(writeln!(std::io::stderr(), "godwit-agent: {error}"));

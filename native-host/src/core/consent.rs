@@ -1,5 +1,6 @@
 //! May this site? Asked once for each site and browser at a time; what the user answers.
 
+use super::clients::no_window;
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Ticket};
 use crate::limits::MAX_PROMPTS_PER_SITE;
@@ -26,17 +27,20 @@ impl Core {
         body: String,
         deadline: Option<Duration>,
     ) {
-        if !self.prompts.asks_consent(conn, &origin) {
+        let Some(window) = self.window_of(conn) else {
+            return self.answer(conn, id, &no_window());
+        };
+        if self.prompts.consent(window, &origin).is_none() {
             let question = consent_question(&endpoint, &body);
-            self.ask(conn, &origin, question, Purpose::Consent);
+            self.ask(window, &origin, question, Purpose::Consent);
         }
         self.wait(conn, id, deadline, Wanted::Page { origin, endpoint, body, stage: Stage::Consent });
     }
 
-    /// Puts a question to the user; returns its id.
+    /// Puts a question to the user, in the window `conn`; returns its id.
     pub(super) fn ask(&mut self, conn: ConnId, origin: &Origin, question: Question, purpose: Purpose) -> String {
         let prompt_id = (self.new_id)();
-        let prompt = Prompt { prompt_id: prompt_id.clone(), origin: origin.clone(), question };
+        let prompt = Prompt { prompt_id: prompt_id.clone(), origin: origin.clone(), native: false, question };
         if let Some(prompt) = self.prompts.add(Asked { conn, prompt, purpose }) {
             self.send_prompt(conn, &prompt);
         }
@@ -68,6 +72,7 @@ impl Core {
             Decision::Cancel => true,
             Decision::Deny { .. } | Decision::Allow { .. } => is_yes_or_no(&open.prompt.question),
             Decision::Credentials { .. } => matches!(open.prompt.question, Question::Credentials { .. }),
+            Decision::Browse => matches!(open.prompt.question, Question::Dropped { .. }),
             Decision::Chosen { .. } => is_dialog(&open.prompt.question),
         };
         if !fits {
@@ -78,24 +83,32 @@ impl Core {
         {
             return self.refuse(conn, id, codes::BAD_REQUEST, why);
         }
+        if let Err(why) = self.judge_copy(&open.purpose, &open.prompt.question, &answer.decision) {
+            return self.refuse(conn, id, codes::BAD_REQUEST, why);
+        }
         if let Err(why) = self.judge_login(&open.prompt.question, &answer.decision) {
             return self.refuse(conn, id, codes::BAD_REQUEST, why);
         }
-        let Some((asked, _, next)) = self.prompts.take(conn, &answer.prompt_id) else { return };
         self.respond(conn, id, json!({}));
+        self.decided(conn, &answer.prompt_id, answer.decision, now);
+    }
+
+    /// The user has decided, in whatever window.
+    pub(super) fn decided(&mut self, conn: ConnId, prompt_id: &str, decision: Decision, now: Now) {
+        let Some((asked, _, next)) = self.prompts.take(conn, prompt_id) else { return };
         if let Some(next) = next {
             self.send_prompt(conn, &next);
         }
         match asked.purpose {
-            Purpose::Start(ticket) => self.start_decided(conn, ticket, &asked.prompt.origin, &answer.decision, now),
-            Purpose::Folder(ticket) => self.folder_decided(ticket, &answer.decision),
-            Purpose::Consent => self.consent_decided(conn, &asked.prompt.origin, &answer.decision, now),
-            Purpose::Dialog(ticket) => self.dialog_answered(ticket, &asked.prompt.question, answer.decision),
+            Purpose::Start(ticket) => self.start_decided(conn, ticket, &asked.prompt.origin, &decision, now),
+            Purpose::Folder(ticket) => self.folder_decided(ticket, &decision),
+            Purpose::Consent => self.consent_decided(conn, &asked.prompt.origin, &decision, now),
+            Purpose::Dialog(ticket) => self.dialog_answered(ticket, &asked.prompt.question, decision, now),
             Purpose::Certificate(transfer) => {
-                self.certificate_answered(conn, &transfer, &asked.prompt.question, &answer.decision, now);
+                self.certificate_answered(conn, &transfer, &asked.prompt.question, &decision, now);
             }
             Purpose::Login(transfer) => {
-                self.login_answered(&transfer, &asked.prompt.question, answer.decision, now);
+                self.login_answered(&transfer, &asked.prompt.question, decision, now);
             }
         }
     }
@@ -147,11 +160,10 @@ impl Core {
             let Some(waiting) = self.take_waiting(ticket) else { continue };
             let Wanted::Page { origin, endpoint, body, .. } = waiting.what else { continue };
             // Another browser may be showing the same question.
-            let shown = self
-                .prompts
-                .find(|a| a.conn == waiting.conn && a.prompt.origin == origin && a.purpose == Purpose::Consent);
+            let window = self.window_of(waiting.conn).unwrap_or(waiting.conn);
+            let shown = self.prompts.consent(window, &origin);
             if let Some(prompt_id) = shown.map(|a| a.prompt.prompt_id.clone()) {
-                self.close_prompt(waiting.conn, &prompt_id);
+                self.close_prompt(window, &prompt_id);
             }
             if verdict == Verdict::Allow {
                 self.allowed_call(waiting.conn, waiting.id, origin, endpoint, body, waiting.deadline, now);

@@ -37,11 +37,10 @@ impl Core {
         self.close_questions(id);
         self.resumed_by.remove(id);
         if let Some(transfer) = self.transfers.remove(id) {
-            self.token += 1;
             let tombstone = Tombstone {
                 app_id: transfer.order.settings.app_id.clone(),
                 origin: transfer.order.origin,
-                token: self.token,
+                token: self.news.change(id, transfer.standing.token),
                 removed_ms: now.wall_ms,
                 settings: transfer.order.settings,
                 title: transfer.order.title,
@@ -49,6 +48,7 @@ impl Core {
             self.bury(id, tombstone);
             self.histories.forget(id);
             self.transfer_left(id);
+            self.spool.transfer_ended();
         }
         self.apply(effects, now);
         self.login_left(id, now);
@@ -123,11 +123,14 @@ impl Core {
 
     /// Number of transfers in each state.
     pub(super) fn counts(&self) -> std::collections::BTreeMap<String, u64> {
+        use TransferStatus::{Cancelled, Completed, Failed, Initiating, Queued, Running, WillRetry};
         let mut counts = std::collections::BTreeMap::new();
-        for id in self.transfers.keys() {
-            let status = self.queue.place(id).map_or(TransferStatus::Removed, |p| p.status);
+        for status in [Initiating, Queued, Running, WillRetry, Completed, Failed, Cancelled] {
+            let count = self.queue.count_of(status) as u64;
             let name = serde_json::to_value(status).ok().and_then(|v| v.as_str().map(str::to_owned));
-            *counts.entry(name.unwrap_or_default()).or_default() += 1;
+            if count > 0 {
+                counts.insert(name.unwrap_or_default(), count);
+            }
         }
         counts
     }

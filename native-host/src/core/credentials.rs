@@ -233,8 +233,8 @@ impl Core {
 
     /// `ui.passwords`
     pub(super) fn list_passwords(&mut self, conn: ConnId, id: u64) {
-        let (passwords, key) = (self.passwords.list(), self.vault.place());
-        self.respond_with(conn, id, &Passwords { passwords, key });
+        let (passwords, key, away) = (self.passwords.list(), self.vault.place(), self.vault.why().map(str::to_owned));
+        self.respond_with(conn, id, &Passwords { passwords, key, away });
     }
 
     /// `ui.forget-password`

@@ -1,13 +1,13 @@
 //! File dialogs for pages: asked, answered, granted.
 
+use super::clients::no_window;
 use super::requests::{Stage, Wanted};
 use super::{Chosen, ConnId, Core, Job, Ticket};
 use crate::dialog_file::mime;
 use crate::limits::MAX_CHOSEN;
 use crate::prompts::Purpose;
-use crate::time::local_ctime;
+use crate::time::{Now, local_ctime};
 use godwit_protocol::Origin;
-use godwit_protocol::bodies::dropped_names;
 use godwit_protocol::dialog::picker_options;
 use godwit_protocol::page::{Endpoint, PageAnswer};
 use godwit_protocol::spec::SpecError;
@@ -16,9 +16,6 @@ use godwit_protocol::ui::{Decision, PickerOptions, Question};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
-
-/// Longest list of dropped names that a dialog shows, characters.
-const MAX_TITLE: usize = 200;
 
 impl Core {
     pub(super) fn dialog_call(
@@ -34,7 +31,10 @@ impl Core {
             Ok(value) => value,
             Err(error) => return self.answer(conn, id, &super::page_calls::bad_body(&error)),
         };
-        if self.asks_too_much(conn, &origin) {
+        let Some(window) = self.window_of(conn) else {
+            return self.answer(conn, id, &no_window());
+        };
+        if self.asks_too_much(window, &origin) {
             let answer = PageAnswer::error(429, "too many dialogs", "A file dialog of this site is open already.");
             return self.answer(conn, id, &answer);
         }
@@ -45,15 +45,25 @@ impl Core {
                 return self.answer(conn, id, &answer);
             }
         };
-        let wanted = Wanted::Page { origin: origin.clone(), endpoint, body: String::new(), stage: Stage::Disk };
+        let wanted = Wanted::Page { origin, endpoint, body: String::new(), stage: Stage::Disk };
         let ticket = self.wait(conn, id, deadline, wanted);
-        let prompt_id = self.ask(conn, &origin, question, Purpose::Dialog(ticket));
+        self.ask_for_call(ticket, question);
+    }
+
+    /// Asks the user what a waiting page call needs to know.
+    pub(super) fn ask_for_call(&mut self, ticket: Ticket, question: Question) {
+        let Some(waiting) = self.waiting.get(&ticket) else { return };
+        let Wanted::Page { origin, .. } = &waiting.what else { return };
+        let origin = origin.clone();
+        let Some(window) = self.window_of(waiting.conn) else { return };
+        let prompt_id = self.ask(window, &origin, question, Purpose::Dialog(ticket));
         if let Some(Wanted::Page { stage, .. }) = self.waiting.get_mut(&ticket).map(|w| &mut w.what) {
             *stage = Stage::Dialog { prompt_id };
         }
     }
 
-    pub(super) fn dialog_answered(&mut self, ticket: Ticket, question: &Question, decision: Decision) {
+    pub(super) fn dialog_answered(&mut self, ticket: Ticket, question: &Question, decision: Decision, now: Now) {
+        let Some(decision) = self.drop_decided(ticket, question, decision, now) else { return };
         let Decision::Chosen { paths } = decision else {
             let Some(waiting) = self.take_waiting(ticket) else { return };
             return self.answer(waiting.conn, waiting.id, &files(&[]));
@@ -74,8 +84,10 @@ impl Core {
         let Wanted::Page { origin, .. } = waiting.what else { return };
         let session = self.session_of(waiting.conn);
         self.grants.add(&session, &origin, chosen.iter().map(|c| c.grant.clone()));
-        if let Some(folder) = chosen.first().and_then(|c| Path::new(&c.path).parent()) {
-            self.recent_folder = Some(folder.to_owned());
+        match chosen.first().map(|c| (self.spool.of_path(&c.path), Path::new(&c.path).parent())) {
+            Some((Some(copy), _)) => self.spool.give(&copy),
+            Some((None, Some(folder))) => self.recent_folder = Some(folder.to_owned()),
+            _ => {}
         }
         self.answer(waiting.conn, waiting.id, &files(chosen));
     }
@@ -97,13 +109,6 @@ pub(super) fn judge_choice(question: &Question, paths: &[String]) -> Result<(), 
 }
 
 fn question(endpoint: &Endpoint, body: &Value) -> Result<Question, SpecError> {
-    if *endpoint == Endpoint::DroppedFiles {
-        // A page sees names, never paths: the user shows where they are.
-        let names = dropped_names(body)?;
-        let title: String = names.join(", ").chars().take(MAX_TITLE).collect();
-        let options = PickerOptions { title, multiple: names.len() > 1, ..PickerOptions::default() };
-        return Ok(Question::OpenFiles(options));
-    }
     let options = picker_options(body)?;
     Ok(match endpoint {
         Endpoint::SelectFolders => Question::OpenFolders(options),

@@ -7,6 +7,7 @@ use crate::transfers::transfer_view;
 use godwit_protocol::envelope::{Event, Message, Role, topics};
 use godwit_protocol::ui::{Badge, OpenPage, Prompt, PromptClosed, TransferStatus, TransferView, TransfersChanged};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Subscribers hear of changes at most this often.
@@ -39,14 +40,14 @@ impl Core {
     }
 
     /// To the browser that started it, or to another: one notification is enough.
-    pub(super) fn send_ended(&mut self, id: &TransferId) {
+    pub(super) fn send_about(&mut self, id: &TransferId, topic: &str) {
         let (Some(view), Some(transfer)) = (self.view(id), self.transfers.get(id)) else { return };
         let session = &transfer.order.session;
         let extensions = self.clients.iter().filter(|(_, client)| client.role == Role::Extension);
         // False sorts first.
         let to = extensions.min_by_key(|(_, client)| client.session != *session).map(|(conn, _)| *conn);
         if let Some(conn) = to {
-            self.send_event(conn, topics::ENDED, 0, &view);
+            self.send_event(conn, topic, 0, &view);
         }
     }
 
@@ -64,8 +65,10 @@ impl Core {
         }
     }
 
+    /// A question has become the open one of its client.
     pub(super) fn send_prompt(&mut self, conn: ConnId, prompt: &Prompt) {
-        self.send_event(conn, topics::PROMPT, 0, prompt);
+        let native = self.ask_desktop(conn, prompt);
+        self.send_event(conn, topics::PROMPT, 0, &Prompt { native, ..prompt.clone() });
     }
 
     pub(super) fn send_prompt_closed(&mut self, conn: ConnId, prompt_id: &str) {
@@ -150,20 +153,37 @@ impl Core {
         Some(transfer_view(id, self.transfers.get(id)?, self.queue.place(id)?))
     }
 
-    /// All transfers, newest first.
-    pub(super) fn views(&self) -> Vec<TransferView> {
+    /// The newest transfers, newest first, as many as fit a frame; and the ids of the others.
+    pub(super) fn newest(&self) -> (Vec<TransferView>, BTreeSet<TransferId>) {
         let mut ids: Vec<_> = self.transfers.keys().filter_map(|id| Some((self.queue.place(id)?.order, id))).collect();
         ids.sort_by(|a, b| b.cmp(a));
-        ids.into_iter().filter_map(|(_, id)| self.view(id)).collect()
+        let mut ids = ids.into_iter().map(|(_, id)| id);
+        let (mut views, mut bytes) = (Vec::new(), 0);
+        let mut rest = BTreeSet::new();
+        for id in ids.by_ref() {
+            let Some(view) = self.view(id) else { continue };
+            bytes += size_of_view(&view);
+            if bytes > MAX_LIST_BYTES && !views.is_empty() {
+                rest.insert(id.clone());
+                break;
+            }
+            views.push(view);
+        }
+        rest.extend(ids.cloned());
+        (views, rest)
     }
 }
 
+fn size_of_view(view: &TransferView) -> usize {
+    serde_json::to_vec(view).map_or(0, |v| v.len())
+}
+
 /// Cuts a list so that each piece fits a frame; at least one piece, perhaps empty.
-pub(super) fn in_frames(views: Vec<TransferView>) -> Vec<Vec<TransferView>> {
+fn in_frames(views: Vec<TransferView>) -> Vec<Vec<TransferView>> {
     let mut pieces = vec![Vec::new()];
     let mut bytes = 0;
     for view in views {
-        let size = serde_json::to_vec(&view).map_or(0, |v| v.len());
+        let size = size_of_view(&view);
         if bytes + size > MAX_LIST_BYTES && bytes > 0 {
             pieces.push(Vec::new());
             bytes = 0;

@@ -2,18 +2,24 @@
 
 use super::files::FileWish;
 use super::{RunId, WorkerEvent};
+use crate::agent::Program;
+use crate::dialog::{DialogRequest, Outcome};
+use crate::drops::Found;
 use crate::grants::Grant;
 use crate::secrets::{KeyPlaces, Keys, SecretError};
+use crate::spool::Slot;
 use crate::store::snapshot::Record;
 use crate::transfers::{PlanError, Work};
 use godwit_protocol::bodies::TestPorts;
+use godwit_protocol::diagnose::PortTest;
 use godwit_protocol::envelope::{Hello, Message, Request};
-use godwit_protocol::page::PageAnswer;
+use godwit_protocol::page::{Dropped, PageAnswer};
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::ui::{FolderListing, FolderQuery, NewFolder};
 use godwit_protocol::worker::{Command, Start};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// Names a connection; never used twice in an agent's life.
 pub type ConnId = u64;
@@ -51,6 +57,13 @@ pub enum Input {
     },
     /// A job has ended.
     JobDone(JobResult),
+    /// A dialog of the desktop has ended by itself.
+    DialogDone {
+        /// The prompt it asked.
+        prompt_id: String,
+        /// How.
+        outcome: Outcome,
+    },
     /// Somebody may have changed the settings file.
     SettingsTouched,
     /// The time that [`Core::next_deadline`] named has come.
@@ -87,12 +100,28 @@ pub enum Output {
     Job(Job),
     /// Show a folder on the screen that the variables belong to.
     OpenFolder(PathBuf, BTreeMap<String, String>),
+    /// Show a dialog of the desktop.
+    Dialog {
+        /// For this prompt.
+        prompt_id: String,
+        /// What it asks.
+        request: DialogRequest,
+        /// Variables of the screen.
+        environment: BTreeMap<String, String>,
+    },
+    /// Close the dialog of this prompt.
+    CloseDialog(String),
     /// Keep a copy of the database, away from here: it is large.
     Snapshot(Vec<Record>),
+    /// Open or close the local HTTP door.
+    LocalHttp(bool),
     /// Log from this level on.
     LogLevel(String),
     /// End the process when all workers have ended.
-    Exit,
+    Exit {
+        /// And let the installed program go on.
+        again: bool,
+    },
 }
 
 /// Work on the disk.
@@ -100,6 +129,13 @@ pub enum Output {
 pub enum Job {
     /// Look for the key ring again.
     Keys(KeyPlaces),
+    /// Have the user unlock it.
+    UnlockKeys {
+        /// For this request.
+        ticket: Ticket,
+        /// Where keys may be.
+        places: KeyPlaces,
+    },
     /// Resolve and check a page's transfer.
     Plan {
         /// For this request.
@@ -119,6 +155,39 @@ pub enum Job {
         paths: Vec<String>,
         /// A name to be written, not things that exist.
         save: bool,
+    },
+    /// Find what was dropped on a page.
+    Find {
+        /// For this request.
+        ticket: Ticket,
+        /// As the browser describes it.
+        dropped: Vec<Dropped>,
+        /// Folders to look in first.
+        near: Vec<PathBuf>,
+        /// Folders to look below.
+        roots: Vec<PathBuf>,
+        /// Not here: our own copies are no files of the user's.
+        except: PathBuf,
+    },
+    /// Write a part of a copy of dropped content.
+    Spool {
+        /// For this request.
+        ticket: Ticket,
+        /// Where.
+        slot: Slot,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Remove copies of dropped content.
+    Unspool(Vec<PathBuf>),
+    /// Remove what earlier agents copied.
+    ClearSpool {
+        /// The folder of all copies.
+        root: PathBuf,
+        /// Names of those that stay.
+        keep: Vec<String>,
+        /// Younger ones are not theirs.
+        before: SystemTime,
     },
     /// List a folder for the picker.
     List {
@@ -145,6 +214,33 @@ pub enum Job {
         /// Which.
         wish: TestPorts,
     },
+    /// See whether another program is installed in this one's place, and whether it works.
+    TryProgram {
+        /// For this request.
+        ticket: Ticket,
+        /// This one.
+        program: Program,
+        /// Even if it is the same.
+        always: bool,
+    },
+    /// Look for a transfer in the log.
+    Log {
+        /// For this request.
+        ticket: Ticket,
+        /// The log.
+        file: PathBuf,
+        /// What a line must contain.
+        word: String,
+    },
+    /// Try a TCP port for the user.
+    TryTcp {
+        /// For this request.
+        ticket: Ticket,
+        /// In canonical form.
+        host: String,
+        /// Which.
+        port: u16,
+    },
     /// Make a folder and list it.
     Create {
         /// For this request.
@@ -161,12 +257,18 @@ impl Job {
         match self {
             Self::Plan { ticket, .. }
             | Self::Inspect { ticket, .. }
+            | Self::Find { ticket, .. }
+            | Self::Spool { ticket, .. }
             | Self::List { ticket, .. }
             | Self::File { ticket, .. }
             | Self::Connect { ticket, .. }
+            | Self::TryProgram { ticket, .. }
+            | Self::UnlockKeys { ticket, .. }
+            | Self::TryTcp { ticket, .. }
+            | Self::Log { ticket, .. }
             | Self::Create { ticket, .. } => *ticket,
             // Nobody waits for it.
-            Self::Keys(_) => 0,
+            Self::Keys(_) | Self::Unspool(_) | Self::ClearSpool { .. } => 0,
         }
     }
 }
@@ -203,6 +305,22 @@ pub enum JobResult {
         /// The rest.
         chosen: Vec<Chosen>,
     },
+    /// Of [`Job::Find`].
+    Found {
+        /// For this request.
+        ticket: Ticket,
+        /// The result.
+        found: Found,
+    },
+    /// Of [`Job::Spool`].
+    Spooled {
+        /// For this request.
+        ticket: Ticket,
+        /// Bytes written; or why not, in words for the user.
+        result: Result<u64, String>,
+    },
+    /// Of jobs that nobody waits for.
+    Done,
     /// Of [`Job::File`] and [`Job::Connect`].
     Answer {
         /// For this request.
@@ -210,8 +328,36 @@ pub enum JobResult {
         /// For the page.
         answer: PageAnswer,
     },
+    /// Of [`Job::Log`].
+    LogRead {
+        /// For this request.
+        ticket: Ticket,
+        /// Oldest first.
+        lines: Vec<String>,
+    },
+    /// Of [`Job::TryTcp`].
+    TcpTried {
+        /// For this request.
+        ticket: Ticket,
+        /// What was found out.
+        result: PortTest,
+    },
     /// Of [`Job::Keys`].
     Keys(Result<Keys, SecretError>),
+    /// Of [`Job::UnlockKeys`].
+    UnlockedKeys {
+        /// For this request.
+        ticket: Ticket,
+        /// The keys as they are now.
+        result: Result<Keys, SecretError>,
+    },
+    /// Of [`Job::TryProgram`].
+    TriedProgram {
+        /// For this request.
+        ticket: Ticket,
+        /// The version of what is installed, or why it does not work; `None`: it is the same.
+        result: Option<Result<String, String>>,
+    },
     /// It took too long, or failed in a way that should not be.
     Lost {
         /// For this request.

@@ -9,13 +9,17 @@ mod bandwidth;
 mod clients;
 mod consent;
 mod control;
+mod copies;
 mod credentials;
 mod dialogs;
+mod drops;
 mod events;
 pub(crate) mod files;
 mod keys;
 mod messages;
 mod monitor;
+mod native;
+mod news;
 mod page_calls;
 mod persist;
 pub(crate) mod probe;
@@ -23,10 +27,11 @@ mod requests;
 mod revoke;
 mod running;
 mod save_to;
+pub(crate) mod server_test;
 mod settings;
 mod start;
-
 mod tidy;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +42,7 @@ pub use crate::supervisor::WorkerEvent;
 pub use messages::{Chosen, ConnId, Input, Job, JobResult, Output, Ticket};
 pub use persist::Loaded;
 
+use crate::agent::Program;
 use crate::grants::Grants;
 use crate::history::Histories;
 use crate::home::Home;
@@ -47,14 +53,17 @@ use crate::prompts::PromptBook;
 use crate::queue::{Queue, TransferId};
 use crate::secrets::{KeyPlaces, Vault};
 use crate::settings::SettingsBook;
+use crate::spool::Spool;
 use crate::store::{Change, Store, StoreError};
 use crate::time::Now;
 use crate::transfers::{Tombstone, Transfer};
 use crate::trust::TrustBook;
 use clients::Client;
-use godwit_protocol::ui::Badge;
+use godwit_protocol::ui::{Badge, Notice};
+use news::News;
 use requests::Waiting;
 use running::Run;
+use server_test::ServerTests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,9 +82,11 @@ pub struct Parts<S> {
     /// Paths.
     pub home: Home,
     /// What the user should know from the start.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
     /// The agent ends after this long without clients and work.
     pub idle: Duration,
+    /// What this process runs.
+    pub program: Program,
     /// Makes ids that no page can guess.
     pub new_id: fn() -> String,
 }
@@ -87,10 +98,13 @@ pub struct Core {
     key_places: KeyPlaces,
     /// When the key ring was looked for last.
     keys_sought: Option<Duration>,
+    /// The user is being asked to unlock it.
+    unlocking: Option<Ticket>,
     settings: SettingsBook,
     home: Home,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     idle: Duration,
+    program: Program,
     new_id: fn() -> String,
 
     queue: Queue,
@@ -107,6 +121,14 @@ pub struct Core {
     /// Windows in which the user resumed transfers.
     resumed_by: BTreeMap<TransferId, ConnId>,
     prompts: PromptBook,
+    /// Page calls about dropped files that are under way.
+    drops: BTreeMap<Ticket, drops::Drop>,
+    /// Copies of dropped content.
+    spool: Spool,
+    /// Parts that are being written, and the copies they belong to.
+    parts: BTreeMap<Ticket, String>,
+    /// Prompts that a dialog of the desktop asks, and their clients.
+    natives: BTreeMap<String, ConnId>,
     rate_limit: RateLimit,
 
     clients: BTreeMap<ConnId, Client>,
@@ -115,6 +137,7 @@ pub struct Core {
     runs: BTreeMap<RunId, Run>,
     /// Workers that only try a login.
     probes: BTreeMap<RunId, Ticket>,
+    server_tests: ServerTests,
     /// When the bandwidth limits were divided last.
     last_shared: Duration,
     last_badge: Badge,
@@ -124,8 +147,8 @@ pub struct Core {
     idle_since: Option<Duration>,
     closing: bool,
 
-    /// Token of the last visible change, and up to where tokens are reserved in the store.
-    token: u64,
+    news: News,
+    /// Up to where tokens are reserved in the store.
     token_ceiling: u64,
     /// Transfers whose state, or order too, must be written before anything is answered.
     unsaved: BTreeMap<TransferId, persist::Unsaved>,
@@ -156,15 +179,18 @@ impl Core {
     pub fn new<S: Store + 'static>(parts: Parts<S>, now: Now) -> Result<Self, StoreError> {
         let loaded = persist::load(&parts.store)?;
         let limits = settings::queue_limits(parts.settings.now());
+        let spool = Spool::new(parts.home.dropped());
         let mut core = Self {
             store: Box::new(parts.store),
             vault: parts.vault,
             key_places: parts.key_places,
             keys_sought: None,
+            unlocking: None,
             settings: parts.settings,
             home: parts.home,
             notices: parts.notices,
             idle: parts.idle,
+            program: parts.program,
             new_id: parts.new_id,
             queue: Queue::new(limits),
             transfers: BTreeMap::new(),
@@ -177,12 +203,17 @@ impl Core {
             logins: Logins::default(),
             resumed_by: BTreeMap::new(),
             prompts: PromptBook::default(),
+            drops: BTreeMap::new(),
+            spool,
+            parts: BTreeMap::new(),
+            natives: BTreeMap::new(),
             rate_limit: RateLimit::default(),
             clients: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_ticket: 1,
             runs: BTreeMap::new(),
             probes: BTreeMap::new(),
+            server_tests: ServerTests::default(),
             last_shared: now.mono,
             last_badge: Badge::default(),
             badge_dirty: false,
@@ -190,13 +221,13 @@ impl Core {
             started: now,
             idle_since: Some(now.mono),
             closing: false,
-            token: loaded.token_ceiling,
+            news: News::new(loaded.token_ceiling),
             token_ceiling: loaded.token_ceiling,
             unsaved: BTreeMap::new(),
             changes: Vec::new(),
             fresh: Vec::new(),
             progressed: BTreeSet::new(),
-            histories: Histories::default(),
+            histories: loaded.histories,
             leaving: BTreeMap::new(),
             snapshot_due: None,
             last_progress_save: now.mono,
@@ -204,11 +235,18 @@ impl Core {
         };
         core.trust.manage(core.settings.trust_policy());
         core.notices.extend(loaded.notices);
+        for (id, tombstone) in &core.tombstones {
+            core.news.restore(id, tombstone.token);
+        }
         core.expire_tombstones(now);
+        for key in &loaded.outdated {
+            core.drop_history(key);
+        }
         for (id, order, state) in loaded.transfers {
             let lane = start::lane(order.spec.direction);
             let mut transfer = Transfer::new(order);
             transfer.standing = state.standing;
+            core.news.restore(&id, transfer.standing.token);
             core.transfers.insert(id.clone(), transfer);
             if core.queue.restore(id.clone(), lane, state.place) {
                 core.touch(&id, now);
@@ -220,6 +258,10 @@ impl Core {
     /// Starts what was waiting when the last agent ended.
     pub fn start(&mut self, now: Now) -> Vec<Output> {
         self.tidy_all(now);
+        self.clear_spool(now);
+        if self.settings.now().security.local_http {
+            self.out.push(Output::LocalHttp(true));
+        }
         let effects = self.queue.pump();
         self.apply(effects, now);
         self.finish(now)
@@ -233,9 +275,10 @@ impl Core {
             Input::Request { conn, request } => self.request(conn, request, now),
             Input::Worker { run, event } => self.worker(run, event, now),
             Input::JobDone(result) => self.job_done(result, now),
+            Input::DialogDone { prompt_id, outcome } => self.dialog_done(&prompt_id, outcome, now),
             Input::SettingsTouched => self.settings_touched(now),
             Input::Tick => {}
-            Input::Shutdown => self.shut_down(),
+            Input::Shutdown => self.shut_down(false),
         }
         self.tick(now);
         self.finish(now)
@@ -255,6 +298,7 @@ impl Core {
             self.next_event_due(),
             self.next_share(),
             self.next_tidy(),
+            self.spool.next_sweep(),
             self.snapshot_due,
         ]
         .into_iter()
@@ -275,9 +319,19 @@ impl Core {
             JobResult::Planned { ticket, request, result } => self.planned(ticket, *request, result, now),
             JobResult::Inspected { ticket, chosen } => self.inspected(ticket, &chosen),
             JobResult::Listed { ticket, result } => self.listed(ticket, result),
+            JobResult::Found { ticket, found } => self.found(ticket, found),
+            JobResult::Spooled { ticket, result } => self.part_written(ticket, result),
+            JobResult::Done => {}
             JobResult::Answer { ticket, answer } => self.answered_by_job(ticket, &answer),
+            JobResult::LogRead { ticket, lines } => self.log_read(ticket, lines),
+            JobResult::TcpTried { ticket, result } => self.tcp_tried(ticket, result),
             JobResult::Keys(result) => self.keys_found(result),
-            JobResult::Lost { ticket } => self.job_lost(ticket),
+            JobResult::UnlockedKeys { ticket, result } => self.keys_unlocked(ticket, result),
+            JobResult::TriedProgram { ticket, result } => self.program_tried(ticket, result),
+            JobResult::Lost { ticket } => {
+                self.part_lost(ticket);
+                self.job_lost(ticket);
+            }
         }
     }
 
@@ -292,30 +346,35 @@ impl Core {
         }
         self.tidy(now);
         self.take_snapshot(now);
-        let busy = !self.clients.is_empty() || self.queue.has_work();
+        // Nobody starts an agent by knocking at a port.
+        let served = self.settings.now().security.local_http;
+        let busy = !self.clients.is_empty() || self.queue.has_work() || served;
         match self.idle_since {
             _ if busy => self.idle_since = None,
             None => self.idle_since = Some(now.mono),
             Some(since) if now.mono >= since + self.idle && !self.closing => {
                 tracing::info!("nothing to do for a while");
-                self.shut_down();
+                self.shut_down(false);
             }
             Some(_) => {}
         }
     }
 
-    fn shut_down(&mut self) {
+    fn shut_down(&mut self, again: bool) {
         if !self.closing {
             self.closing = true;
             let now = self.started;
             let effects = self.queue.close();
             self.apply(effects, now);
-            self.out.push(Output::Exit);
+            self.out.push(Output::Exit { again });
         }
     }
 
     /// Writes what changed, then lets the outputs go.
     fn finish(&mut self, now: Now) -> Vec<Output> {
+        self.forget_drops();
+        self.sweep_spool(now);
+        self.close_stale_dialogs();
         self.send_events(now);
         if let Err(error) = self.save(now) {
             self.saving_failed(&error, now);

@@ -1,15 +1,20 @@
 //! The transfer monitor's requests: how a transfer went, and new limits while it runs.
 
-use super::{ConnId, Core};
+use super::requests::Wanted;
+use super::{ConnId, Core, Job, Output, Ticket};
 use crate::queue::TransferId;
 use crate::time::Now;
 use godwit_protocol::envelope::codes;
-use godwit_protocol::monitor::{History, Limits, SetRate};
+use godwit_protocol::monitor::{History, Limits, LogExcerpt, SetRate};
 use godwit_protocol::spec::RateChange;
 use godwit_protocol::wire::RateLocks;
+use serde_json::Value;
+use std::time::Duration;
 
 /// Ended files that the monitor lists.
 const MAX_FILES: usize = 200;
+/// Bytes of a spec that is shown.
+const MAX_SPEC: usize = 32 * 1024;
 
 impl Core {
     /// `ui.history`
@@ -25,8 +30,26 @@ impl Core {
             sessions: history.sessions.into(),
             files: known.files.iter().skip(older).cloned().collect(),
             limits: self.limits(transfer),
+            spec: shown(known.order.spec.without_paths()),
         };
         self.respond_with(conn, id, &answer);
+    }
+
+    /// `ui.log`
+    pub(super) fn log_excerpt(&mut self, conn: ConnId, id: u64, transfer: &TransferId, deadline: Option<Duration>) {
+        if !self.transfers.contains_key(transfer) {
+            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such transfer.");
+        }
+        let ticket = self.wait(conn, id, deadline, Wanted::Window);
+        let (file, word) = (self.home.transfer_log(), transfer.as_str().to_owned());
+        self.out.push(Output::Job(Job::Log { ticket, file, word }));
+    }
+
+    /// The result of [`Job::Log`].
+    pub(super) fn log_read(&mut self, ticket: Ticket, lines: Vec<String>) {
+        if let Some(waiting) = self.take_waiting(ticket) {
+            self.respond_with(waiting.conn, waiting.id, &LogExcerpt { lines });
+        }
     }
 
     /// `ui.set-rate`
@@ -101,6 +124,14 @@ impl Core {
             share: run.and_then(|run| run.share.allowed).map(godwit_protocol::RateKbps),
         }
     }
+}
+
+/// A spec as the user may see it. The page's own tags may hold anything, and as much as they like.
+fn shown(mut spec: Value) -> Value {
+    if let Value::Object(fields) = &mut spec {
+        fields.remove("tags");
+    }
+    if spec.to_string().len() > MAX_SPEC { Value::Null } else { spec }
 }
 
 fn locks(limits: &Limits, which: impl Fn(&RateLocks) -> bool) -> Option<&'static str> {

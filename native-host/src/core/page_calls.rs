@@ -1,5 +1,6 @@
 //! The page API: from a call to what it asks, once its site may ask.
 
+use super::clients::no_window;
 use super::consent::denied;
 use super::{ConnId, Core};
 use crate::queue::TransferId;
@@ -44,6 +45,10 @@ impl Core {
         };
         if let Some(answer) = answer {
             return self.answer(conn, id, &answer);
+        }
+        let mut call = call;
+        if endpoint == Endpoint::DroppedFiles {
+            call.body = super::drops::with_witness(&call.body, &call.dropped);
         }
         let dialog_ms = call.timeout.filter(|_| is_dialog(&endpoint));
         let wait_ms = [deadline_ms, dialog_ms].into_iter().flatten().min();
@@ -91,7 +96,8 @@ impl Core {
             Endpoint::TestPorts | Endpoint::Authenticate => {
                 return self.probe_call(conn, id, origin, endpoint, &body, deadline, now);
             }
-            Endpoint::SelectFiles | Endpoint::SelectFolders | Endpoint::SelectSave | Endpoint::DroppedFiles => {
+            Endpoint::DroppedFiles => return self.drop_call(conn, id, origin, &body, deadline),
+            Endpoint::SelectFiles | Endpoint::SelectFolders | Endpoint::SelectSave => {
                 return self.dialog_call(conn, id, origin, endpoint, body, deadline);
             }
             _ => {}
@@ -169,14 +175,18 @@ impl Core {
         };
         let wanted = body.get("min_version").and_then(Value::as_str).unwrap_or_default();
         let allowed = self.trust.verdict(&self.session_of(conn), origin, now) == Verdict::Allow;
-        if allowed && is_newer(wanted, API_VERSION) {
-            self.open_page(conn, "about", "update");
+        if allowed
+            && is_newer(wanted, API_VERSION)
+            && let Some(window) = self.window_of(conn)
+        {
+            self.open_page(window, "about", "update");
         }
         PageAnswer::ok(&json!({}))
     }
 
     fn show(&mut self, conn: ConnId, page: &str, argument: &str) -> Result<Value, PageAnswer> {
-        self.open_page(conn, page, argument);
+        let Some(window) = self.window_of(conn) else { return Err(no_window()) };
+        self.open_page(window, page, argument);
         Ok(json!({}))
     }
 
@@ -190,16 +200,17 @@ impl Core {
             Some(value) => value.as_u64().unwrap_or(0),
         };
         // A token from the future comes from a database that was lost.
-        let since = if asked > self.token { 0 } else { asked };
-        let own = self.transfers.iter().filter(|(_, t)| t.belongs_to(origin, app_id) && t.standing.token > since);
-        let mut transfers: Vec<Value> =
-            own.filter_map(|(id, t)| Some(transfer_info(id, t, self.queue.place(id)?))).collect();
-        if since > 0 {
-            let gone =
-                self.tombstones.iter().filter(|(_, t)| t.origin == *origin && t.app_id == app_id && t.token > since);
-            transfers.extend(gone.map(|(id, t)| removed_info(id.as_str(), t)));
-        }
-        Ok(json!({"iteration_token": self.token, "result_count": transfers.len(), "transfers": transfers}))
+        let token = self.news.last();
+        let since = if asked > token { 0 } else { asked };
+        let told = |id: &TransferId| match (self.transfers.get(id), self.tombstones.get(id)) {
+            (Some(own), _) if own.belongs_to(origin, app_id) => Some(transfer_info(id, own, self.queue.place(id)?)),
+            (None, Some(gone)) if since > 0 && gone.origin == *origin && gone.app_id == app_id => {
+                Some(removed_info(id.as_str(), gone))
+            }
+            _ => None,
+        };
+        let transfers: Vec<Value> = self.news.since(since).filter_map(told).collect();
+        Ok(json!({"iteration_token": token, "result_count": transfers.len(), "transfers": transfers}))
     }
 
     pub(super) fn info(&self, id: &TransferId) -> Option<Value> {

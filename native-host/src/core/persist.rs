@@ -1,6 +1,7 @@
 //! What the core keeps in the store, and when it is written.
 
 use super::{Core, Output};
+use crate::history::{HISTORY_FORM, Histories, StoredHistory};
 use crate::passwords::{LABEL_FORM, Label, PasswordBook};
 use crate::queue::TransferId;
 use crate::store::snapshot::{self, Record};
@@ -11,6 +12,7 @@ use crate::trust::{Remembered, TRUST_FORM, TrustBook};
 use godwit_protocol::envelope::{Message, Response, codes};
 use godwit_protocol::page::PageAnswer;
 use godwit_protocol::prefs::TrustList;
+use godwit_protocol::ui::Notice;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,8 +42,11 @@ pub struct Loaded {
     pub(super) trust: TrustBook,
     pub(super) pins: BTreeMap<String, String>,
     pub(super) passwords: PasswordBook,
+    pub(super) histories: Histories,
+    /// Histories of transfers that are not in the list any more, or more than there is room for.
+    pub(super) outdated: Vec<String>,
     pub(super) token_ceiling: u64,
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Notice>,
 }
 
 /// Reads everything. A record that cannot be understood stays where it is and is told; it must not take the others along.
@@ -79,6 +84,14 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
             loaded.passwords.add(key, label);
         }
     }
+    for (key, bytes) in store.all(Tree::Histories)? {
+        // Nothing is lost with a curve: what cannot be read goes, and nobody needs to hear of it.
+        let listed = loaded.transfers.iter().any(|(id, ..)| id.as_str() == key);
+        match decode::<StoredHistory>(HISTORY_FORM, &bytes) {
+            Ok(stored) if listed => loaded.histories.restore(TransferId::new(key), stored),
+            _ => loaded.outdated.push(key),
+        }
+    }
     if let Some(bytes) = store.get(Tree::Meta, TOKEN_KEY)? {
         loaded.token_ceiling = read(META_FORM, TOKEN_KEY, &bytes, &mut unread).unwrap_or_default();
     }
@@ -87,7 +100,9 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     let highest = tokens.chain(loaded.tombstones.values().map(|t| t.token)).max().unwrap_or_default();
     loaded.token_ceiling = loaded.token_ceiling.max(highest);
     if !unread.is_empty() {
-        loaded.notices.push(format!("{} records of the database could not be read; they are kept.", unread.len()));
+        let count = unread.len().to_string();
+        let text = format!("{count} records of the database could not be read; they are kept.");
+        loaded.notices.push(Notice::new("records", [count], text));
     }
     Ok(loaded)
 }
@@ -106,9 +121,8 @@ fn read<T: DeserializeOwned>(form: u32, key: &str, bytes: &[u8], unread: &mut Ve
 impl Core {
     /// A visible change: gets the next token and must be written.
     pub(super) fn touch(&mut self, id: &TransferId, now: Now) {
-        self.token += 1;
         if let Some(transfer) = self.transfers.get_mut(id) {
-            transfer.standing.token = self.token;
+            transfer.standing.token = self.news.change(id, transfer.standing.token);
             transfer.standing.modified_ms = now.wall_ms;
             self.unsaved.entry(id.clone()).or_insert(Unsaved::State);
             self.transfer_changed(id);
@@ -123,9 +137,8 @@ impl Core {
 
     /// A visible change that may be lost in a crash: progress.
     pub(super) fn touch_progress(&mut self, id: &TransferId, now: Now) {
-        self.token += 1;
         if let Some(transfer) = self.transfers.get_mut(id) {
-            transfer.standing.token = self.token;
+            transfer.standing.token = self.news.change(id, transfer.standing.token);
             transfer.standing.modified_ms = now.wall_ms;
             self.progressed.insert(id.clone());
             self.transfer_changed(id);
@@ -137,7 +150,7 @@ impl Core {
         let key = id.as_str().to_owned();
         self.unsaved.remove(id);
         self.progressed.remove(id);
-        for tree in [Tree::Transfers, Tree::States] {
+        for tree in [Tree::Transfers, Tree::States, Tree::Histories] {
             self.changes.push(Change::Delete(tree, key.clone()));
         }
         self.changes.push(Change::Delete(Tree::Secrets, secrets_key(id)));
@@ -169,8 +182,20 @@ impl Core {
     }
 
     fn drop_tombstone(&mut self, id: &TransferId) {
-        self.tombstones.remove(id);
+        if let Some(tombstone) = self.tombstones.remove(id) {
+            self.news.forget(id, tombstone.token);
+        }
         self.changes.push(Change::Delete(Tree::Tombstones, id.as_str().to_owned()));
+    }
+
+    /// How a transfer went so far, at the end of a worker's run; the time between is not worth a write.
+    pub(super) fn save_history(&mut self, id: &TransferId) {
+        let Some(stored) = self.histories.get(id).map(StoredHistory::from) else { return };
+        self.put(Tree::Histories, id.as_str().to_owned(), HISTORY_FORM, &stored);
+    }
+
+    pub(super) fn drop_history(&mut self, key: &str) {
+        self.changes.push(Change::Delete(Tree::Histories, key.to_owned()));
     }
 
     pub(super) fn save_trust(&mut self, pattern: &str, list: Option<TrustList>) {
@@ -218,8 +243,8 @@ impl Core {
 
     /// Writes everything that must be safe before an answer leaves.
     pub(super) fn save(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.token > self.token_ceiling {
-            let ceiling = self.token + TOKEN_BLOCK;
+        if self.news.last() > self.token_ceiling {
+            let ceiling = self.news.last() + TOKEN_BLOCK;
             self.put(Tree::Meta, TOKEN_KEY.into(), META_FORM, &ceiling);
             self.token_ceiling = ceiling;
         }
@@ -286,8 +311,9 @@ impl Core {
     pub(super) fn saving_failed(&mut self, error: &StoreError, now: Now) {
         tracing::error!(%error, "a change could not be written");
         let why = format!("The change could not be written to disk ({error}).");
-        if !self.notices.contains(&why) {
-            self.notices.push(why.clone());
+        let notice = Notice::new("unwritten", [error.to_string()], why.clone());
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
         }
         for output in &mut self.out {
             let Output::Send { message: Message::Response(response), .. } = output else { continue };
@@ -309,7 +335,9 @@ impl Core {
             }
             let effects = self.queue.remove(&id).unwrap_or_default();
             self.apply(effects, now);
-            self.transfers.remove(&id);
+            if let Some(transfer) = self.transfers.remove(&id) {
+                self.news.forget(&id, transfer.standing.token);
+            }
             self.unsaved.remove(&id);
             self.changes.retain(|c| !matches!(c, Change::Put(Tree::Secrets, key, _) if *key == secrets_key(&id)));
         }

@@ -21,7 +21,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Runs from here on are no transfers'.
-const FIRST_PROBE: u64 = 1 << 63;
+pub(super) const FIRST_PROBE: u64 = 1 << 63;
 /// A server that says nothing for so long says nothing.
 const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -98,12 +98,16 @@ impl Core {
             rate: RateSettings::default(),
             sessions: 1,
             cookie: String::new(),
+            root_id: None,
         }
     }
 
     /// True if the run was one that tries a login.
     pub(super) fn probe_event(&mut self, run: RunId, event: &WorkerEvent) -> bool {
         let Some(ticket) = self.probes.get(&run).copied() else { return false };
+        if self.test_event(ticket, run, event) {
+            return true;
+        }
         match event {
             WorkerEvent::Report(Report::Session { .. }) => {
                 self.answered_by_job(ticket, &PageAnswer::ok(&json!({})));

@@ -2,7 +2,6 @@
 
 use super::{ConnId, Core, Output, Ticket};
 use crate::limits::MAX_PENDING;
-use crate::prompts::Purpose;
 use crate::time::Now;
 use godwit_protocol::Origin;
 use godwit_protocol::envelope::{Message, Request, Response, Role, codes};
@@ -57,7 +56,7 @@ impl Core {
             return self.refuse(conn, id, codes::BAD_REQUEST, "This id belongs to a request that still waits.");
         }
         match (request.kind.as_str(), request.origin) {
-            (kinds::PAGE, Some(origin)) if role == Role::Extension => {
+            (kinds::PAGE, Some(origin)) if matches!(role, Role::Extension | Role::LocalHttp) => {
                 let deadline = request.deadline_ms;
                 match serde_json::from_value::<PageCall>(request.params) {
                     Ok(call) => self.page_call(conn, id, origin, call, deadline, now),
@@ -66,6 +65,9 @@ impl Core {
             }
             (kinds::PAGE, Some(_)) => self.refuse(conn, id, codes::FORBIDDEN, "Only the extension speaks for pages."),
             (kinds::PAGE, None) => self.refuse(conn, id, codes::BAD_REQUEST, "A page call needs its page's origin."),
+            (_, None) if role == Role::LocalHttp => {
+                self.refuse(conn, id, codes::FORBIDDEN, "Only the page API is served here.");
+            }
             (_, Some(_)) => self.refuse(conn, id, codes::FORBIDDEN, "A web page may not ask this."),
             (kind, None) => {
                 let kind = kind.to_owned();
@@ -104,41 +106,67 @@ impl Core {
         let late = |w: &Waiting| w.deadline.is_some_and(|at| at <= now.mono);
         let tickets: Vec<Ticket> = self.waiting.iter().filter(|(_, w)| late(w)).map(|(t, _)| *t).collect();
         for ticket in tickets {
-            let Some(waiting) = self.take_waiting(ticket) else { continue };
-            self.refuse(waiting.conn, waiting.id, codes::TIMED_OUT, "The time for this request is over.");
-            let Wanted::Page { origin, stage, .. } = waiting.what else { continue };
-            match stage {
-                Stage::Dialog { prompt_id } => self.close_prompt(waiting.conn, &prompt_id),
-                Stage::Consent if !self.waits_for_consent(waiting.conn, &origin) => {
-                    let asked = self
-                        .prompts
-                        .find(|a| a.conn == waiting.conn && a.prompt.origin == origin && a.purpose == Purpose::Consent);
-                    if let Some(prompt_id) = asked.map(|a| a.prompt.prompt_id.clone()) {
-                        self.close_prompt(waiting.conn, &prompt_id);
-                    }
-                }
-                Stage::Server => self.stop_probe(ticket),
-                Stage::Consent | Stage::Disk => {}
-            }
+            self.end_waiting(ticket, codes::TIMED_OUT, "The time for this request is over.");
         }
     }
 
-    pub(super) fn waits_for_consent(&self, conn: ConnId, origin: &Origin) -> bool {
+    /// `ui.give-up`: the documents that asked are gone. A transfer about which nothing is asked any more goes on, and so do the
+    /// questions about those that were accepted.
+    pub(super) fn given_up(&mut self, conn: ConnId, id: u64, ids: &[u64]) {
+        let asks = |what: &Wanted| match what {
+            Wanted::Page { endpoint: Endpoint::Start, stage: Stage::Disk, .. } | Wanted::Window => false,
+            Wanted::Page { .. } => true,
+        };
+        let theirs = |w: &Waiting| w.conn == conn && ids.contains(&w.id) && asks(&w.what);
+        let tickets: Vec<Ticket> = self.waiting.iter().filter(|(_, w)| theirs(w)).map(|(t, _)| *t).collect();
+        for ticket in tickets {
+            self.end_waiting(ticket, codes::GIVEN_UP, "Nobody waits for this request any more.");
+        }
+        self.respond(conn, id, json!({}));
+    }
+
+    /// Ends a request without a result, and closes the window that asked for its sake.
+    fn end_waiting(&mut self, ticket: Ticket, code: &str, why: &str) {
+        let Some(waiting) = self.take_waiting(ticket) else { return };
+        self.refuse(waiting.conn, waiting.id, code, why);
+        let Wanted::Page { origin, stage, .. } = waiting.what else {
+            return self.test_given_up(ticket);
+        };
+        let window = self.window_of(waiting.conn).unwrap_or(waiting.conn);
+        match stage {
+            Stage::Dialog { prompt_id } => self.close_prompt(window, &prompt_id),
+            Stage::Consent if !self.waits_for_consent(window, &origin) => {
+                let asked = self.prompts.consent(window, &origin);
+                if let Some(prompt_id) = asked.map(|a| a.prompt.prompt_id.clone()) {
+                    self.close_prompt(window, &prompt_id);
+                }
+            }
+            Stage::Server => self.stop_probe(ticket),
+            Stage::Consent | Stage::Disk => {}
+        }
+    }
+
+    pub(super) fn waits_for_consent(&self, window: ConnId, origin: &Origin) -> bool {
         self.waiting.values().any(|w| {
             let same = |o: &Origin, s: &Stage| o == origin && *s == Stage::Consent;
-            w.conn == conn && matches!(&w.what, Wanted::Page { origin, stage, .. } if same(origin, stage))
+            self.window_of(w.conn) == Some(window)
+                && matches!(&w.what, Wanted::Page { origin, stage, .. } if same(origin, stage))
         })
     }
 
     /// The disk did not answer: every request has an end all the same.
     pub(super) fn job_lost(&mut self, ticket: Ticket) {
+        self.unlocking = self.unlocking.filter(|unlocking| *unlocking != ticket);
         let Some(waiting) = self.take_waiting(ticket) else { return };
         let words = "The disk does not answer. Is it a network folder that cannot be reached?";
         match waiting.what {
             Wanted::Page { .. } => {
                 self.answer(waiting.conn, waiting.id, &PageAnswer::error(504, "the disk does not answer", words));
             }
-            Wanted::Window => self.refuse(waiting.conn, waiting.id, codes::TIMED_OUT, words),
+            Wanted::Window => {
+                self.test_given_up(ticket);
+                self.refuse(waiting.conn, waiting.id, codes::TIMED_OUT, words);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Decisions about sites that are made beforehand or taken back, and sites of which every transfer is asked about.
 
+use super::clients::no_window;
 use super::consent::{consent_question, denied};
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Ticket};
@@ -70,7 +71,10 @@ impl Core {
             let Some(waiting) = self.take_waiting(ticket) else { continue };
             let Wanted::Page { origin, stage, .. } = waiting.what else { continue };
             match stage {
-                Stage::Dialog { prompt_id } => self.close_prompt(waiting.conn, &prompt_id),
+                Stage::Dialog { prompt_id } => {
+                    let window = self.window_of(waiting.conn).unwrap_or(waiting.conn);
+                    self.close_prompt(window, &prompt_id);
+                }
                 Stage::Server => self.stop_probe(ticket),
                 Stage::Disk | Stage::Consent => {}
             }
@@ -112,7 +116,10 @@ impl Core {
         body: String,
         deadline: Option<Duration>,
     ) {
-        if self.asks_too_much(conn, &origin) {
+        let Some(window) = self.window_of(conn) else {
+            return self.answer(conn, id, &no_window());
+        };
+        if self.asks_too_much(window, &origin) {
             let answer = PageAnswer::error(429, "too many questions", "Questions about this site wait already.");
             return self.answer(conn, id, &answer);
         }
@@ -120,7 +127,7 @@ impl Core {
         let endpoint = Endpoint::Start;
         let wanted = Wanted::Page { origin: origin.clone(), endpoint, body, stage: Stage::Disk };
         let ticket = self.wait(conn, id, deadline, wanted);
-        let prompt_id = self.ask(conn, &origin, question, Purpose::Start(ticket));
+        let prompt_id = self.ask(window, &origin, question, Purpose::Start(ticket));
         if let Some(Wanted::Page { stage, .. }) = self.waiting.get_mut(&ticket).map(|w| &mut w.what) {
             *stage = Stage::Dialog { prompt_id };
         }

@@ -9,8 +9,9 @@ use crate::settings::Settings;
 use crate::store::{Change, Tree};
 use crate::supervisor::{Ended, WorkerEvent};
 use crate::time::Now;
-use crate::transfers::secrets_key;
-use godwit_protocol::ui::{Decision, Question, TransferError, TransferStatus};
+use crate::transfers::{secrets_key, shortage};
+use godwit_protocol::envelope::topics;
+use godwit_protocol::ui::{Decision, Question, Shortage, TransferError, TransferStatus};
 use godwit_protocol::worker::{Command, Failure, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions};
 use godwit_protocol::{ErrorCode, RateKbps};
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ pub(super) struct Run {
     tried: bool,
     /// The saved password that it logs in with.
     saved: Option<String>,
+    /// The user has been warned that the disk is too small.
+    warned: bool,
     /// Of the bandwidth limits.
     pub(super) share: Share,
 }
@@ -44,8 +47,17 @@ impl Core {
                 Effect::Start { id, run, attempt } => {
                     let before_ms = self.transfers.get(&id).map_or(0, |t| t.standing.elapsed_ms);
                     let share = Share::default();
-                    let (began, pinned, tried, saved) = (now.mono, false, false, None);
-                    self.runs.insert(run, Run { id: id.clone(), began, before_ms, pinned, tried, saved, share });
+                    let begun = Run {
+                        id: id.clone(),
+                        began: now.mono,
+                        before_ms,
+                        pinned: false,
+                        tried: false,
+                        saved: None,
+                        warned: false,
+                        share,
+                    };
+                    self.runs.insert(run, begun);
                     match self.orders(&id, attempt) {
                         Ok((mut start, saved)) => {
                             if let Some(worker) = self.runs.get_mut(&run) {
@@ -55,7 +67,10 @@ impl Core {
                             }
                             start.rate = self.widest_rate(run);
                             tracing::info!(target: TRANSFER_LOG, %id, attempt, run = run.0, "worker starts");
-                            self.histories.began(&id, now.wall_ms, |id| self.queue.run(id).is_some());
+                            let runs = |id: &TransferId| self.queue.run(id).is_some();
+                            if let Some(gone) = self.histories.began(&id, now.wall_ms, runs) {
+                                self.drop_history(gone.as_str());
+                            }
                             self.out.push(Output::StartWorker { run, start: Box::new(start) });
                             self.tell_share(run, now);
                         }
@@ -87,7 +102,8 @@ impl Core {
             self.touch(id, now);
         }
         if matches!(status, TransferStatus::Completed | TransferStatus::Failed) {
-            self.send_ended(id);
+            self.send_about(id, topics::ENDED);
+            self.spool.transfer_ended();
         }
     }
 
@@ -122,10 +138,12 @@ impl Core {
                 partial_suffix: settings.files.partial_suffix.clone(),
                 checkpoint_suffix: settings.files.checkpoint_suffix.clone(),
                 fsync: settings.files.fsync,
+                replace_illegal: settings.files.replacement(),
             },
             rate: order.rate,
             sessions: sessions(settings, order.rate.target),
             cookie: spec.cookie.clone().unwrap_or_default(),
+            root_id: spec.root_id(),
         };
         Ok((start, saved))
     }
@@ -163,8 +181,12 @@ impl Core {
                 self.let_in(&id, now);
             }
             WorkerEvent::Report(Report::Stats(stats)) => {
+                let short = shortage(&stats);
                 self.progress(&id, run, stats, now);
                 self.touch_progress(&id, now);
+                if let Some(short) = short {
+                    self.warn_of_shortage(&id, run, short);
+                }
             }
             WorkerEvent::Report(Report::File(report)) => {
                 if let Some(failure) = &report.error {
@@ -199,6 +221,14 @@ impl Core {
         self.histories.progress(id, standing);
     }
 
+    /// Once for each run: who reads it can free some space, and if not, error 25 keeps what has arrived.
+    fn warn_of_shortage(&mut self, id: &TransferId, run: RunId, short: Shortage) {
+        let Some(worker) = self.runs.get_mut(&run).filter(|worker| !worker.warned) else { return };
+        worker.warned = true;
+        tracing::warn!(target: TRANSFER_LOG, %id, needed = short.needed, free = short.free, "little room on the disk");
+        self.send_about(id, topics::SHORTAGE);
+    }
+
     fn run_ended(&mut self, run: RunId, ended: Ended, now: Now) -> Vec<Effect> {
         let Some(worker) = self.runs.get(&run) else { return Vec::new() };
         let id = worker.id.clone();
@@ -224,6 +254,7 @@ impl Core {
         };
         self.runs.remove(&run);
         self.histories.ended(&id, now.wall_ms, error.clone());
+        self.save_history(&id);
         self.share_out(None, now);
         effects.extend(self.queue.ended(&id, run, outcome, now.mono));
         let status = self.queue.place(&id).map(|p| p.status);
@@ -282,11 +313,10 @@ impl Core {
             return false;
         }
         let (origin, session) = (transfer.order.origin.clone(), transfer.order.session.clone());
-        let Some(conn) = self.clients.iter().find(|(_, c)| c.session == session).map(|(conn, _)| *conn) else {
-            return false;
-        };
+        let of_session = self.clients.iter().filter(|(_, c)| c.session == session);
+        let Some(window) = of_session.filter_map(|(conn, _)| self.window_of(*conn)).next() else { return false };
         let question = Question::ServerCertificate { server: self.server_name(id), fingerprint: fingerprint.into() };
-        self.ask(conn, &origin, question, Purpose::Certificate(id.clone()));
+        self.ask(window, &origin, question, Purpose::Certificate(id.clone()));
         true
     }
 

@@ -1,5 +1,6 @@
 //! "Always ask where to save": each download that a page starts waits for the user's choice of a folder.
 
+use super::clients::no_window;
 use super::requests::{Stage, Wanted};
 use super::{ConnId, Core, Ticket};
 use crate::prompts::Purpose;
@@ -29,7 +30,10 @@ impl Core {
         body: String,
         deadline: Option<Duration>,
     ) {
-        if self.asks_too_much(conn, &origin) {
+        let Some(window) = self.window_of(conn) else {
+            return self.answer(conn, id, &no_window());
+        };
+        if self.asks_too_much(window, &origin) {
             let answer = PageAnswer::error(429, "too many dialogs", "A file dialog of this site is open already.");
             return self.answer(conn, id, &answer);
         }
@@ -39,7 +43,7 @@ impl Core {
         let endpoint = Endpoint::Start;
         let wanted = Wanted::Page { origin: origin.clone(), endpoint, body, stage: Stage::Disk };
         let ticket = self.wait(conn, id, deadline, wanted);
-        let prompt_id = self.ask(conn, &origin, question, Purpose::Folder(ticket));
+        let prompt_id = self.ask(window, &origin, question, Purpose::Folder(ticket));
         if let Some(Wanted::Page { stage, .. }) = self.waiting.get_mut(&ticket).map(|w| &mut w.what) {
             *stage = Stage::Dialog { prompt_id };
         }

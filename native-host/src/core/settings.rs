@@ -46,6 +46,9 @@ impl Core {
         if settings.log != before.log {
             self.out.push(Output::LogLevel(settings.log.level.clone()));
         }
+        if settings.security.local_http != before.security.local_http {
+            self.out.push(Output::LocalHttp(settings.security.local_http));
+        }
         if settings.bandwidth != before.bandwidth {
             self.share_out(None, now);
         }

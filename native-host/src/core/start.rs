@@ -140,6 +140,9 @@ impl Core {
         }
         self.judge_start(&request)?;
         let StartRequest { mut spec, settings } = request;
+        let copied = work.paths.first().is_some_and(|p| self.spool.of_path(&p.source).is_some());
+        // Nothing to open: a copy goes with its transfer.
+        let work = if copied { Work { folder: None, ..work } } else { work };
         let credentials = Credentials::take(&mut spec);
         let id = TransferId::new((self.new_id)());
         self.keep_credentials(&id, &credentials)?;

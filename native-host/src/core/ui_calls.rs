@@ -1,18 +1,18 @@
 //! Requests of our own windows and of the command line.
 
 use super::clients::Subscription;
-use super::events::in_frames;
 use super::requests::Wanted;
 use super::{ConnId, Core, Job, Output, Ticket};
 use crate::prompts::is_dialog;
 use crate::queue::{Refused, TransferId};
 use crate::time::Now;
+use godwit_protocol::diagnose;
 use godwit_protocol::envelope::codes;
 use godwit_protocol::monitor;
 use godwit_protocol::prefs::{self, ForgetServer, KnownServer, KnownServers};
 use godwit_protocol::ui::{
-    FolderListing, FolderQuery, ForgetTrust, MoveTransfer, NewFolder, PromptAnswer, Prompts, Status, TransferRef,
-    TransfersSnapshot, kinds,
+    FolderListing, FolderQuery, ForgetTrust, GivenUp, MoveTransfer, NewFolder, Notice, Prompt, PromptAnswer, Prompts,
+    Status, TransferRef, TransfersSnapshot, kinds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,11 +42,20 @@ impl Core {
             }
             kinds::PROMPTS => {
                 let open = self.prompts.open(conn).map(|a| a.prompt.clone());
+                let open = open.map(|p| Prompt { native: self.natives.contains_key(&p.prompt_id), ..p });
                 self.respond_with(conn, id, &Prompts { prompts: open.into_iter().collect() });
             }
             kinds::ANSWER => {
                 let Some(answer) = self.params::<PromptAnswer>(conn, id, params) else { return };
                 self.prompt_answered(conn, id, answer, now);
+            }
+            kinds::GIVE_UP => {
+                let Some(GivenUp { ids }) = self.params(conn, id, params) else { return };
+                self.given_up(conn, id, &ids);
+            }
+            kinds::DROPPED_PART => {
+                let Some(part) = self.params(conn, id, params) else { return };
+                self.dropped_part(conn, id, part, deadline);
             }
             kinds::LIST_FOLDER => {
                 let Some(mut query) = self.params::<FolderQuery>(conn, id, params) else { return };
@@ -93,6 +102,7 @@ impl Core {
                 }
             }
             prefs::kinds::PASSWORDS => self.list_passwords(conn, id),
+            prefs::kinds::UNLOCK_KEYS => self.unlock_keys(conn, id, deadline),
             prefs::kinds::FORGET_PASSWORD => {
                 let Some(wish) = self.params(conn, id, params) else { return };
                 self.forget_password(conn, id, &wish);
@@ -113,14 +123,23 @@ impl Core {
                 let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
                 self.history(conn, id, &TransferId::new(uuid));
             }
+            monitor::kinds::LOG => {
+                let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
+                self.log_excerpt(conn, id, &TransferId::new(uuid), deadline);
+            }
             monitor::kinds::SET_RATE => {
                 let Some(wish) = self.params(conn, id, params) else { return };
                 self.set_rate(conn, id, &wish, now);
             }
+            diagnose::kinds::TEST_SERVER => {
+                let Some(wish) = self.params(conn, id, params) else { return };
+                self.test_server(conn, id, &wish, now);
+            }
             kinds::STATUS => self.status(conn, id, now),
+            kinds::RESTART => self.restart(conn, id, deadline),
             kinds::SHUTDOWN => {
                 self.respond(conn, id, json!({}));
-                self.shut_down();
+                self.shut_down(false);
             }
             _ => self.refuse(conn, id, codes::UNKNOWN_KIND, "This version of the agent does not know this request."),
         }
@@ -153,10 +172,9 @@ impl Core {
     }
 
     fn subscribe(&mut self, conn: ConnId, id: u64, now: Now) {
-        let mut pieces = in_frames(self.views()).into_iter();
-        let snapshot = TransfersSnapshot { seq: 0, transfers: pieces.next().unwrap_or_default() };
         // What does not fit the first frame follows as events.
-        let rest = pieces.flatten().map(|view| TransferId::new(view.uuid)).collect();
+        let (transfers, rest) = self.newest();
+        let snapshot = TransfersSnapshot { seq: 0, transfers };
         if let Some(client) = self.clients.get_mut(&conn) {
             let last_sent = now.mono;
             client.subscription = Some(Subscription { changed: rest, last_sent, ..Subscription::default() });
@@ -165,7 +183,15 @@ impl Core {
     }
 
     fn status(&mut self, conn: ConnId, id: u64, now: Now) {
-        let transfers = in_frames(self.views()).into_iter().next().unwrap_or_default();
+        let (transfers, _) = self.newest();
+        let of_settings = |problem: &String| Notice::new("settings", [problem.clone()], problem.clone());
+        let notes: Vec<Notice> = self
+            .notices
+            .iter()
+            .cloned()
+            .chain(self.settings.problems().iter().map(of_settings))
+            .chain([self.vault.notice()])
+            .collect();
         let status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -173,15 +199,9 @@ impl Core {
             uptime_seconds: now.mono.saturating_sub(self.started.mono).as_secs(),
             counts: self.counts(),
             more: json!({"host": self.clients.get(&conn).map(|client| client.host.clone()), "log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
-                "transfers_total": self.transfers.len()}),
+                "transfers_total": self.transfers.len(), "notes": notes}),
             transfers,
-            notices: self
-                .notices
-                .iter()
-                .chain(self.settings.problems())
-                .cloned()
-                .chain([self.vault.notice()])
-                .collect(),
+            notices: notes.iter().map(|note| note.text.clone()).collect(),
         };
         self.respond_with(conn, id, &status);
     }

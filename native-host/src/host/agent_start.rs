@@ -1,5 +1,6 @@
 //! Reaching the agent, and starting it if nobody listens.
 
+use super::systemd;
 use crate::home::{self, Home};
 use crate::lock::FileLock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,6 +29,7 @@ pub(super) fn connect(home: &Home, gave_up: impl Fn() -> bool) -> Result<Option<
     home.create().map_err(|e| failed("Godwit's folders cannot be used", &e))?;
     let deadline = Instant::now() + START_TIMEOUT;
     let mut starting: Option<Starting> = None;
+    let mut by_systemd = systemd::has_unit();
     let mut pause = PAUSE.0;
     loop {
         if starting.is_none() {
@@ -36,7 +38,8 @@ pub(super) fn connect(home: &Home, gave_up: impl Fn() -> bool) -> Result<Option<
                 if let Some(socket) = try_connect(home.socket()).map_err(|e| failed("The socket", &e))? {
                     return Ok(Some(socket));
                 }
-                let child = spawn().map_err(|e| failed("The Godwit agent could not be started", &e))?;
+                let child = if by_systemd { systemd::start().or_else(|_| spawn()) } else { spawn() };
+                let child = child.map_err(|e| failed("The Godwit agent could not be started", &e))?;
                 starting = Some(Starting { child, _lock: lock });
             }
         }
@@ -46,6 +49,12 @@ pub(super) fn connect(home: &Home, gave_up: impl Fn() -> bool) -> Result<Option<
         if let Some(running) = &mut starting
             && let Ok(Some(status)) = running.child.try_wait()
         {
+            if by_systemd {
+                // Its socket is there now, or systemd cannot help and we start the agent ourselves.
+                by_systemd = false;
+                starting = None;
+                continue;
+            }
             if !status.success() {
                 return Err(failed("The Godwit agent ended at once", &status));
             }

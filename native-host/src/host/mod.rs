@@ -11,6 +11,7 @@ mod agent_start;
 mod args;
 mod frames;
 mod manifest;
+mod systemd;
 
 pub use args::{CHROMIUM_ID, Caller as CallerKind, FIREFOX_ID, check as check_arguments};
 
@@ -18,6 +19,7 @@ use crate::home::Home;
 use frames::{FrameReader, StreamError};
 use godwit_protocol::envelope::{Caller, Hello, Message, PROTOCOL, Response, Role, codes};
 use rustix::event::{PollFd, PollFlags, poll};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -84,17 +86,31 @@ fn hung_up() -> bool {
 }
 
 fn caller(kind: &args::Caller, manifest: Option<PathBuf>) -> Caller {
-    const SHOWN: [&str; 5] =
-        ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "DBUS_SESSION_BUS_ADDRESS"];
-    let environment = SHOWN.iter().filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?))).collect();
     Caller {
         browser: kind.browser().into(),
         extension_id: kind.id().into(),
         host_pid: std::process::id(),
         host_version: VERSION.into(),
-        environment,
         manifest: manifest.map(|path| path.display().to_string()),
+        environment: screen(),
     }
+}
+
+/// The variables of the screen that this process's user sits at.
+pub(crate) fn screen() -> BTreeMap<String, String> {
+    const SHOWN: [&str; 9] = [
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_CURRENT_DESKTOP",
+        "XDG_RUNTIME_DIR",
+        "DBUS_SESSION_BUS_ADDRESS",
+        // The language of the desktop's own windows.
+        "LANG",
+        "LC_ALL",
+        "LC_MESSAGES",
+    ];
+    SHOWN.iter().filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?))).collect()
 }
 
 fn forward(

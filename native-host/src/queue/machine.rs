@@ -159,11 +159,11 @@ impl Queue {
         Ok(self.then_pump(vec![Effect::Changed { id: id.clone() }]))
     }
 
-    /// An order directly before `order`, after whoever is under way or waits before that; `None` without a gap.
+    /// An order directly before `order` that nobody has, after all with a smaller one; `None` without a gap.
+    ///
+    /// Stopped and failed transfers count too: they keep their order and come back with it.
     fn gap_before(&self, order: u64, moving: &TransferId) -> Option<u64> {
-        let earlier = |(id, entry): &(&TransferId, &Entry)| {
-            *id != moving && entry.place.order < order && is_active(entry.place.status)
-        };
+        let earlier = |(id, entry): &(&TransferId, &Entry)| *id != moving && entry.place.order < order;
         let lower = self.entries.iter().filter(earlier).map(|(_, e)| e.place.order).max().unwrap_or(0);
         let middle = lower + (order - lower) / 2;
         (middle > lower).then_some(middle)

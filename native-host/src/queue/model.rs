@@ -184,6 +184,19 @@ fn who_waits_can_be_put_before_another_or_at_the_end() {
 }
 
 #[test]
+fn a_transfer_is_never_moved_to_the_order_of_a_stopped_one_that_may_come_back() {
+    let mut queue = Queue::new(Limits { active: 1, ..Limits::default() });
+    for n in 0..5 {
+        queue.add(id(n), Lane::Download);
+    }
+    queue.stop(&id(2)).unwrap();
+    queue.reorder(&id(4), Some(&id(3))).unwrap();
+    queue.resume(&id(2), false).unwrap();
+    let orders: Vec<u64> = [1, 2, 4, 3].iter().map(|n| queue.place(&id(*n)).unwrap().order).collect();
+    assert!(orders.is_sorted_by(|a, b| a < b), "{orders:?}");
+}
+
+#[test]
 fn orders_of_an_older_build_without_gaps_can_be_changed_too() {
     let mut queue = Queue::new(Limits { active: 1, ..Limits::default() });
     let place = |order| Place { order, status: S::Queued, previous: None, attempts: 0, failures: 0 };

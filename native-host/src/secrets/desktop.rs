@@ -1,8 +1,8 @@
 //! The desktop's key ring (Secret Service over D-Bus: GNOME Keyring, KWallet, KeePassXC and others).
 //!
 //! It keeps keys alone; what is sealed stays in the database. The whole conversation has a time limit, because a key ring may
-//! wait for a person who is not there. None is unlocked by force: no window asks for its password only because the agent
-//! starts.
+//! wait for a person who is not there. It is unlocked only when the user wants that: no window asks for its password only
+//! because the agent starts.
 
 use super::{Key, KeyStore, SecretError};
 use base64::Engine;
@@ -22,11 +22,31 @@ const MAX_KEYS: usize = 32;
 /// Forgotten at the end of the session: no place for a key.
 const SHORT_LIVED: &str = "/session";
 
+/// A person who was asked for the key ring's password has so much time.
+pub const UNLOCK_LIMIT: Duration = Duration::from_secs(120);
+
 /// The key ring of the session that the agent was started in.
 #[derive(Clone, Copy, Debug)]
 pub struct DesktopKeyStore {
     /// For one conversation. Without a session bus it fails at once.
     pub limit: Duration,
+}
+
+impl DesktopKeyStore {
+    /// Has the desktop ask the user for the key ring's password, if it is locked.
+    pub fn unlock(&self) -> Result<(), SecretError> {
+        within(UNLOCK_LIMIT.max(self.limit), async {
+            let service = connect().await?;
+            let collection = service.get_default_collection().await.map_err(text)?;
+            if collection.is_locked().await.map_err(text)? {
+                collection.unlock().await.map_err(text)?;
+            }
+            // Older keys may lie in a collection that is not the default one any more.
+            let found = service.search_items(HashMap::from(ATTRIBUTES)).await.map_err(text)?;
+            let locked: Vec<_> = found.locked.iter().collect();
+            if locked.is_empty() { Ok(()) } else { service.unlock_all(&locked).await.map_err(text) }
+        })
+    }
 }
 
 impl KeyStore for DesktopKeyStore {
@@ -107,6 +127,7 @@ fn parse(stored: &[u8]) -> Option<Key> {
 fn text(error: secret_service::Error) -> String {
     match error {
         secret_service::Error::Unavailable => "there is none".into(),
+        secret_service::Error::Prompt => "it was not unlocked".into(),
         other => other.to_string(),
     }
 }

@@ -101,6 +101,15 @@ impl KeyPlaces {
             None => settle_file(&file, None),
         }
     }
+
+    /// As [`Self::settle`], after the user was asked to unlock the key ring. Takes as long as the user, within
+    /// [`UNLOCK_LIMIT`](super::UNLOCK_LIMIT).
+    pub fn unlock(&self) -> Result<Keys, SecretError> {
+        if let Some(limit) = self.desktop {
+            DesktopKeyStore { limit }.unlock()?;
+        }
+        self.settle()
+    }
 }
 
 /// The key ring if it can be had, the file otherwise. A key in the file moves to the ring: the file goes only after the ring
@@ -231,7 +240,7 @@ mod tests {
             sealed.push(vault.seal("a", b"x").unwrap());
             if round == 1 {
                 assert!(vault.unseal("a", &sealed[0]).is_err(), "without the ring its key is not at hand");
-                assert!(vault.notice().contains("because it is away"), "{}", vault.notice());
+                assert!(vault.notice().text.contains("because it is away"), "{:?}", vault.notice());
             }
         }
         ring.away.set(false);

@@ -12,12 +12,13 @@
 mod desktop;
 mod keys;
 
-pub use desktop::DesktopKeyStore;
+pub use desktop::{DesktopKeyStore, UNLOCK_LIMIT};
 pub use keys::{FileKeyStore, Key, KeyPlaces, KeyStore, Keys};
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use godwit_protocol::prefs::KeyPlace;
+use godwit_protocol::ui::Notice;
 use zeroize::Zeroizing;
 
 /// Bytes of the key.
@@ -76,16 +77,29 @@ impl Vault {
         self.place
     }
 
+    /// Why it is not in the key ring although the user wants that.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
     /// What the user should know of the key.
     #[must_use]
-    pub fn notice(&self) -> String {
+    pub fn notice(&self) -> Notice {
         match (self.place, &self.why) {
-            (KeyPlace::Desktop, _) => "Passwords are sealed with a key in your desktop's key ring.".into(),
-            (KeyPlace::File, None) => "Passwords are sealed with a key file of yours (mode 0600).".into(),
-            (KeyPlace::File, Some(why)) => format!(
-                "Passwords are sealed with a key file of yours (mode 0600), because {why}. Those that were sealed with a key \
-                 in the key ring can be used when it is back."
-            ),
+            (KeyPlace::Desktop, _) => {
+                Notice::new("key-ring", [], "Passwords are sealed with a key in your desktop's key ring.")
+            }
+            (KeyPlace::File, None) => {
+                Notice::new("key-file", [], "Passwords are sealed with a key file of yours (mode 0600).")
+            }
+            (KeyPlace::File, Some(why)) => {
+                let text = format!(
+                    "Passwords are sealed with a key file of yours (mode 0600), because {why}. Those that were sealed with \
+                     a key in the key ring can be used when it is back."
+                );
+                Notice::new("key-file-because", [why.clone()], text)
+            }
         }
     }
 

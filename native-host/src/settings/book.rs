@@ -290,6 +290,8 @@ mod tests {
             (json!({"log.level": "loud"}), "log.level"),
             (json!({"files.partial_suffix": "../x"}), "files.partial_suffix"),
             (json!({"files.partial_suffix": ".aspera-ckpt"}), "files.partial_suffix"),
+            (json!({"files.illegal_replacement": "/"}), "files.illegal_replacement"),
+            (json!({"files.illegal_replacement": "__"}), "files.illegal_replacement"),
             (json!({"bandwidth.manual_uploads_kbps": "fast"}), "bandwidth.manual_uploads_kbps"),
             (json!({"nothing.there": 1}), "nothing.there"),
             (json!({"queue": 1}), "queue"),

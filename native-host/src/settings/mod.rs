@@ -15,8 +15,8 @@ mod sections;
 pub use book::{ChangeError, SettingsBook};
 pub use file::{DiskFile, MemoryFile, SettingsFile, replace_file};
 pub use sections::{
-    Bandwidth, Downloads, Files, KeyStoreChoice, Log, Notifications, Queue, RemoveFinished, Retry, Security, Sessions,
-    Settings, Transfers,
+    Bandwidth, DialogKind, Dialogs, Downloads, Files, KeyStoreChoice, Log, Notifications, Queue, RemoveFinished, Retry,
+    Security, Sessions, Settings, Transfers,
 };
 
 /// Form of the settings file; a file of a newer one is read as far as it is understood, and not written.

@@ -1,6 +1,7 @@
 //! Every setting with its meaning, default and limits.
 
 use godwit_protocol::RateKbps;
+use godwit_protocol::path::is_replacement;
 use godwit_protocol::wire::MAX_CONNECTIONS;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub notifications: Notifications,
     /// `[security]`
     pub security: Security,
+    /// `[dialogs]`
+    pub dialogs: Dialogs,
     /// `[log]`
     pub log: Log,
 }
@@ -124,6 +127,9 @@ pub struct Files {
     pub checkpoint_suffix: String,
     /// Wait for the disk before a file gets its final name; without it a power cut may leave empty files. Default true.
     pub fsync: bool,
+    /// Stands for characters that a name may not hold on its way (control characters, backslashes); empty: such files fail.
+    /// Default `_`.
+    pub illegal_replacement: String,
 }
 
 /// `[notifications]` of the extension.
@@ -149,6 +155,9 @@ pub struct Security {
     /// Where the key for stored passwords is kept: `desktop` (the key ring; a file while there is none), `file`, or `auto`
     /// (default): `desktop`, but `file` with `GODWIT_HOME`, which keeps everything in one folder. Holds from the next start on.
     pub key_store: KeyStoreChoice,
+    /// The page API is also served at `http://127.0.0.1:33003` (or the next free port up to 33022), for pages without the
+    /// extension and for programs of this machine. Default false.
+    pub local_http: bool,
 }
 
 /// See [`Security::key_store`].
@@ -162,6 +171,30 @@ pub enum KeyStoreChoice {
     Desktop,
     /// A file.
     File,
+}
+
+/// `[dialogs]`: who asks for files and folders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dialogs {
+    /// `auto` (default), `native` or `built-in`.
+    pub kind: DialogKind,
+    /// What is dropped on a page and is no file of this machine may be copied out of the browser up to this size, MiB, 0 (never)
+    /// to 1024. Default 64.
+    pub copy_limit_mib: u64,
+}
+
+/// See [`Dialogs::kind`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialogKind {
+    /// The desktop's dialog where there is a desktop session, else our own window.
+    #[default]
+    Auto,
+    /// The desktop's dialog and no other: without one, the page's call fails.
+    Native,
+    /// Our own window, always.
+    BuiltIn,
 }
 
 /// `[log]`
@@ -192,7 +225,12 @@ impl Default for Sessions {
 
 impl Default for Files {
     fn default() -> Self {
-        Self { partial_suffix: ".partial".into(), checkpoint_suffix: ".aspera-ckpt".into(), fsync: true }
+        Self {
+            partial_suffix: ".partial".into(),
+            checkpoint_suffix: ".aspera-ckpt".into(),
+            fsync: true,
+            illegal_replacement: "_".into(),
+        }
     }
 }
 
@@ -204,7 +242,13 @@ impl Default for Notifications {
 
 impl Default for Security {
     fn default() -> Self {
-        Self { ask_always: false, save_passwords: true, key_store: KeyStoreChoice::default() }
+        Self { ask_always: false, save_passwords: true, key_store: KeyStoreChoice::default(), local_http: false }
+    }
+}
+
+impl Default for Dialogs {
+    fn default() -> Self {
+        Self { kind: DialogKind::default(), copy_limit_mib: 64 }
     }
 }
 
@@ -227,6 +271,7 @@ impl Settings {
         range("the number of attempts", self.retry.attempts.into(), 1, 1_000)?;
         range("the pause in seconds", self.retry.interval_seconds, 1, 86_400)?;
         range("the number of sessions", self.sessions.count.into(), 2, u64::from(MAX_CONNECTIONS))?;
+        range("the size in MiB", self.dialogs.copy_limit_mib, 0, 1_024)?;
         if self.downloads.folder.as_ref().is_some_and(|f| !f.is_absolute()) {
             return Err("the folder must be an absolute path".into());
         }
@@ -238,10 +283,22 @@ impl Settings {
         if self.files.partial_suffix == self.files.checkpoint_suffix {
             return Err("the two suffixes must differ".into());
         }
+        if !self.files.illegal_replacement.is_empty() && self.files.replacement().is_none() {
+            return Err("the replacement is one character other than a slash, a backslash, a dot or a space".into());
+        }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             return Err("the level must be error, warn, info, debug or trace".into());
         }
         Ok(())
+    }
+}
+
+impl Files {
+    /// The character of [`Self::illegal_replacement`].
+    #[must_use]
+    pub fn replacement(&self) -> Option<char> {
+        let mut characters = self.illegal_replacement.chars();
+        characters.next().filter(|c| characters.next().is_none() && is_replacement(*c))
     }
 }
 

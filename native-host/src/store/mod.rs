@@ -33,13 +33,15 @@ pub enum Tree {
     Passwords,
     /// Sealed secrets, by record name.
     Secrets,
+    /// How the last transfers went, by uuid.
+    Histories,
     /// Counters.
     Meta,
 }
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Transfers,
         Self::States,
         Self::Tombstones,
@@ -47,6 +49,7 @@ impl Tree {
         Self::Pins,
         Self::Passwords,
         Self::Secrets,
+        Self::Histories,
         Self::Meta,
     ];
 
@@ -61,6 +64,7 @@ impl Tree {
             Self::Pins => "pins",
             Self::Passwords => "passwords",
             Self::Secrets => "secrets",
+            Self::Histories => "histories",
             Self::Meta => "meta",
         }
     }

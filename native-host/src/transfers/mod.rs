@@ -6,7 +6,7 @@ mod view;
 
 pub use info::{TransferOutput, removed_info, transfer_info};
 pub use plan::{PlanError, Work, plan};
-pub use view::transfer_view;
+pub use view::{shortage, transfer_view};
 
 use crate::queue::{Place, TransferId};
 use godwit_protocol::Origin;

@@ -4,7 +4,8 @@ use super::Transfer;
 use crate::history::sample;
 use crate::queue::{Place, TransferId};
 use godwit_protocol::monitor::Live;
-use godwit_protocol::ui::{TransferStatus, TransferView};
+use godwit_protocol::ui::{Shortage, TransferStatus, TransferView};
+use godwit_protocol::worker::Stats;
 
 /// The view of one transfer.
 #[must_use]
@@ -39,5 +40,36 @@ pub fn transfer_view(id: &TransferId, transfer: &Transfer, place: &Place) -> Tra
             connections: stats.connections,
             limits_version: transfer.limits_version,
         }),
+        shortage: (place.status == TransferStatus::Running).then(|| shortage(stats)).flatten(),
+    }
+}
+
+/// What the disk lacks for the rest of a download; also if less than a twentieth of it is free.
+#[must_use]
+pub fn shortage(stats: &Stats) -> Option<Shortage> {
+    let disk = stats.disk?;
+    let needed = stats.bytes_expected.saturating_sub(stats.bytes_written);
+    let short = needed > disk.free || disk.free < disk.size / 20;
+    (needed > 0 && short).then_some(Shortage { needed, free: disk.free })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use godwit_protocol::worker::Disk;
+
+    #[test]
+    fn a_download_that_does_not_fit_or_fills_a_full_disk_is_told_and_others_are_not() {
+        let of = |expected, written, free, size| {
+            let disk = Some(Disk { free, size });
+            let stats = Stats { bytes_expected: expected, bytes_written: written, disk, ..Stats::default() };
+            shortage(&stats).map(|s| (s.needed, s.free))
+        };
+        assert_eq!(of(100, 0, 1_000, 2_000), None);
+        assert_eq!(of(1_100, 0, 1_000, 2_000), Some((1_100, 1_000)));
+        assert_eq!(of(1_100, 200, 1_000, 2_000), None, "what has arrived needs no room");
+        assert_eq!(of(1, 0, 99, 2_000), Some((1, 99)), "under five percent");
+        assert_eq!(of(100, 100, 0, 2_000), None, "everything is there");
+        assert_eq!(shortage(&Stats { bytes_expected: 9, ..Stats::default() }), None, "unknown");
     }
 }

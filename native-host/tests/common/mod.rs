@@ -2,11 +2,14 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod screen;
+
 use godwit_native_host::host::CHROMIUM_ID;
-use godwit_protocol::envelope::{Hello, Message, PROTOCOL, Request, Role, topics};
+use godwit_protocol::envelope::{Caller, Hello, Message, PROTOCOL, Request, Role, topics};
 use godwit_protocol::frame::{PREFIX, decode_prefix, encode};
 use godwit_protocol::ui::{Prompt, Status, kinds};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -15,7 +18,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const SITE: &str = "https://app.example";
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A home, gone afterwards together with every process that lived in it.
 pub struct Place {
@@ -235,11 +238,20 @@ pub struct Client {
 
 impl Client {
     pub fn open(place: &Place, session: &str) -> Self {
+        Self::open_from(place, session, BTreeMap::new())
+    }
+
+    /// From a screen.
+    pub fn open_from(place: &Place, session: &str, environment: BTreeMap<String, String>) -> Self {
         let stream = until("the agent listens", || UnixStream::connect(place.socket()).ok());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let consent = json!({"decision": "allow", "remember": true});
         let mut client = Self { stream, next: 1, prompts: vec![], consent, choice: vec![] };
-        client.stream.write_all(&frame(&hello(Role::Extension, session))).unwrap();
+        let mut greeting = hello(Role::Extension, session);
+        if let Message::Hello(hello) = &mut greeting {
+            hello.caller = Some(Caller { environment, ..Caller::default() });
+        }
+        client.stream.write_all(&frame(&greeting)).unwrap();
         let first = read(&mut client.stream);
         assert!(matches!(&first, Some(Message::Hello(h)) if h.role == Role::Agent), "{first:?}");
         client
@@ -262,6 +274,11 @@ impl Client {
                 Message::Response(r) if r.id == id => return r.result.ok_or_else(|| r.error.unwrap().code),
                 Message::Event(event) if event.topic == topics::PROMPT => {
                     let prompt: Prompt = serde_json::from_value(event.data).unwrap();
+                    if prompt.native {
+                        // The desktop's dialog asks.
+                        self.prompts.push(prompt);
+                        continue;
+                    }
                     let consent = serde_json::to_value(&prompt.question).unwrap()["ask"] == "consent";
                     let mut answer = if consent {
                         self.consent.clone()
@@ -292,6 +309,19 @@ impl Client {
         let answer = self.request(kinds::PAGE, Some(SITE), params).unwrap();
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         (u16::try_from(answer["status"].as_u64().unwrap()).unwrap(), body)
+    }
+
+    /// Sends the same without waiting for its answer; its site is allowed already.
+    pub fn send_page(&mut self, path: &str, body: Value) -> u64 {
+        let params = json!({"method": "POST", "uri": format!("/connect/{path}"), "body": body.to_string()});
+        self.post(kinds::PAGE, Some(SITE), params)
+    }
+
+    /// A `POST` that the page gives up after so many milliseconds: the error's code, or the answer.
+    pub fn page_within(&mut self, path: &str, body: Value, timeout: u64) -> Result<Value, String> {
+        let uri = format!("/connect/{path}");
+        let params = json!({"method": "POST", "uri": uri, "body": body.to_string(), "timeout": timeout});
+        self.request(kinds::PAGE, Some(SITE), params)
     }
 
     /// Starts a download whose fake worker does what `cookie` says.

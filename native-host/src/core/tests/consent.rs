@@ -158,7 +158,7 @@ fn a_lost_browser_takes_its_questions_along() {
 }
 
 #[test]
-fn a_request_whose_time_is_over_is_answered_and_its_window_closes() {
+fn p05_a_request_whose_time_is_over_is_answered_and_its_window_closes() {
     let mut world = World::new();
     let conn = world.browser("s");
     let params = json!({"method": "GET", "uri": "/connect/windows/about", "body": ""});

@@ -195,7 +195,7 @@ fn a_saved_password_is_kept_after_the_login_used_later_listed_without_itself_and
 }
 
 #[test]
-fn a_saved_password_goes_to_no_other_site_server_or_certificate_without_a_question() {
+fn h10_a_saved_password_goes_to_no_other_site_server_or_certificate_without_a_question() {
     let (mut world, conn) = World::trusted();
     world.trust(conn, OTHER);
     save(&mut world, conn, SITE, &json!({}));

@@ -60,26 +60,6 @@ fn a_file_that_was_not_chosen_for_this_site_in_this_session_is_neither_read_nor_
 }
 
 #[test]
-fn dropped_files_are_shown_by_the_user_and_can_be_sent_then() {
-    let (mut world, conn, path) = with_file();
-    let (status, body) = {
-        let id = world.call(conn, "https://stranger.example", "GET", "file/initialize-drag-drop", &json!({}));
-        world.answer(id)
-    };
-    assert_eq!((status, body), (200, json!({})), "nothing to ask about, nothing to learn");
-    let dropped = json!({"dataTransfer": {"files": [{"name": "a.txt", "size": 11, "type": ""}]}});
-    let id = world.post(conn, SITE, "file/dropped-files", dropped);
-    let prompt = world.prompt(conn);
-    assert!(matches!(&prompt.question, Question::OpenFiles(o) if o.title == "a.txt" && !o.multiple), "{prompt:?}");
-    let chosen = Decision::Chosen { paths: vec![path.to_str().unwrap().into()] };
-    world.decide(conn, &prompt, &chosen).unwrap();
-    let (status, body) = world.answer(id);
-    let file = &body["dataTransfer"]["files"][0];
-    assert_eq!((status, file["name"].as_str(), file["size"].as_u64()), (200, path.to_str(), Some(11)));
-    assert_eq!(world.ask(conn, SITE, "file/dropped-files", json!({"dataTransfer": {}})).0, 400);
-}
-
-#[test]
 fn a_port_that_answers_is_reported_and_one_that_does_not_is_an_error() {
     let (mut world, conn) = World::trusted();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

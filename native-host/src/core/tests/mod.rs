@@ -6,11 +6,18 @@ mod again;
 mod bandwidth;
 mod certificates;
 mod consent;
+mod copies;
 mod credentials;
+mod diagnose;
 mod dialogs;
+mod drops;
 mod durability;
 mod endpoints;
+mod forms;
+mod give_up;
+mod local_http;
 mod monitor;
+mod native;
 mod settings;
 mod transfers;
 mod trust;
@@ -50,7 +57,11 @@ pub(super) struct World {
     workers: BTreeMap<String, (RunId, Start)>,
     told: Vec<(RunId, Command)>,
     opened: Vec<PathBuf>,
+    /// Dialogs of the desktop that are open, by prompt.
+    dialogs: BTreeMap<String, crate::dialog::DialogRequest>,
     exited: bool,
+    /// Whether the local HTTP door shall be open.
+    pub(super) door: bool,
 }
 
 fn build(store: MemoryStore, dir: &std::path::Path, file: &MemoryFile, policy: &Policy, now: Now) -> Core {
@@ -61,7 +72,8 @@ fn build(store: MemoryStore, dir: &std::path::Path, file: &MemoryFile, policy: &
     let new_id = || format!("id-{}", IDS.fetch_add(1, Ordering::SeqCst));
     let idle = Duration::from_secs(600);
     let settings = SettingsBook::open(file.clone(), policy.clone());
-    Core::new(Parts { store, vault, key_places, settings, home, notices: vec![], idle, new_id }, now).unwrap()
+    let program = crate::agent::Program::at(std::path::Path::new("/no/such/agent"));
+    Core::new(Parts { store, vault, key_places, settings, home, notices: vec![], idle, program, new_id }, now).unwrap()
 }
 
 impl World {
@@ -93,7 +105,9 @@ impl World {
             workers: BTreeMap::new(),
             told: vec![],
             opened: vec![],
+            dialogs: BTreeMap::new(),
             exited: false,
+            door: false,
         }
     }
 
@@ -126,9 +140,16 @@ impl World {
                     self.handle(Input::JobDone(result));
                 }
                 Output::OpenFolder(folder, _) => self.opened.push(folder),
+                Output::Dialog { prompt_id, request, .. } => {
+                    self.dialogs.insert(prompt_id, request);
+                }
+                Output::CloseDialog(prompt_id) => {
+                    self.dialogs.remove(&prompt_id).expect("a dialog to close");
+                }
                 Output::Snapshot(records) => self.snapshots.push(records),
                 Output::LogLevel(level) => self.levels.push(level),
-                Output::Exit => self.exited = true,
+                Output::LocalHttp(open) => self.door = open,
+                Output::Exit { .. } => self.exited = true,
             }
         }
     }
@@ -140,6 +161,10 @@ impl World {
     }
 
     pub(super) fn connect_as(&mut self, role: Role, session: Option<&str>) -> ConnId {
+        self.connect_from(role, session, Caller::default())
+    }
+
+    pub(super) fn connect_from(&mut self, role: Role, session: Option<&str>, caller: Caller) -> ConnId {
         let conn = self.next_conn;
         self.next_conn += 1;
         let hello = Hello {
@@ -150,7 +175,7 @@ impl World {
             role,
             capabilities: vec![],
             session: session.map(Into::into),
-            caller: Some(Caller::default()),
+            caller: Some(caller),
         };
         self.handle(Input::Connected { conn, hello });
         conn

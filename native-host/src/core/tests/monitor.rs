@@ -1,11 +1,12 @@
 //! The transfer monitor: how a transfer went, and its limits.
 
 use super::*;
+use crate::store::Tree;
 use crate::supervisor::Ended;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::monitor::kinds as monitor;
 use godwit_protocol::wire::RateLocks;
-use godwit_protocol::worker::{Failure, RateSettings, Report, Stats};
+use godwit_protocol::worker::{Disk, Failure, RateSettings, Report, Stats};
 
 fn session(world: &mut World, uuid: &str, locks: RateLocks) {
     let report = Report::Session {
@@ -56,6 +57,63 @@ fn a_finished_transfer_still_shows_how_it_went_over_all_its_sessions() {
     );
     world.ui(conn, kinds::REMOVE, json!({"uuid": uuid})).unwrap();
     assert_eq!(world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})), Err("not-found".into()));
+}
+
+#[test]
+fn what_was_asked_for_is_shown_without_secrets_and_the_log_says_what_happened() {
+    let (mut world, conn) = World::trusted();
+    let uuid = world.start(conn);
+    let history = world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})).unwrap();
+    assert_eq!(history["spec"]["remote_host"], json!("server.example"));
+    assert!(history["spec"].get("tags").is_none() && !history.to_string().contains("hunter2"), "{history}");
+    let log = world.core.home.transfer_log();
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    std::fs::write(log, format!("one {uuid} began\ntwo another\nthree {uuid} ended\n")).unwrap();
+    let lines = world.ui(conn, monitor::LOG, json!({"uuid": uuid})).unwrap();
+    assert_eq!(lines, json!({"lines": [format!("one {uuid} began"), format!("three {uuid} ended")]}));
+    assert_eq!(world.ui(conn, monitor::LOG, json!({"uuid": "none"})), Err("not-found".into()));
+}
+
+#[test]
+fn how_a_transfer_went_is_known_after_a_restart_and_forgotten_with_it() {
+    let (mut world, conn) = World::trusted();
+    let uuid = world.start(conn);
+    session(&mut world, &uuid, RateLocks::default());
+    for n in 1..=3 {
+        world.later(Duration::from_secs(1));
+        stats(&mut world, &uuid, n, n);
+    }
+    world.worker(&uuid, WorkerEvent::Ended(Ended::Done(Stats { bytes_written: 3, ..Stats::default() })));
+    let before = world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})).unwrap();
+    assert_eq!(before["samples"].as_array().unwrap().len(), 3);
+    let survived = world.store.after_power_cut();
+    world.killed(survived);
+    let conn = world.browser("s2");
+    assert_eq!(world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})).unwrap(), before);
+    world.ui(conn, kinds::REMOVE, json!({"uuid": uuid})).unwrap();
+    assert_eq!(world.store.all(Tree::Histories).unwrap(), []);
+}
+
+#[test]
+fn histories_that_cannot_be_read_or_have_no_transfer_any_more_are_dropped_without_a_word() {
+    let mut store = MemoryStore::default();
+    let put = |key: &str, text: &str| Change::Put(Tree::Histories, key.into(), text.as_bytes().to_vec());
+    store.apply(&[put("gone", "{}"), put("newer", r#"{"v":9,"d":{}}"#), put("x", "no json")]).unwrap();
+    let mut world = World::new();
+    world.killed(store);
+    assert_eq!(world.store.all(Tree::Histories).unwrap(), []);
+}
+
+#[test]
+fn a_transfer_too_small_for_two_reports_has_the_rate_at_which_it_went() {
+    let (mut world, conn) = World::trusted();
+    let uuid = world.start(conn);
+    session(&mut world, &uuid, RateLocks::default());
+    world.later(Duration::from_millis(200));
+    let done = Stats { bytes_written: 50_000, bytes_transferred: 50_000, ..Stats::default() };
+    world.worker(&uuid, WorkerEvent::Ended(Ended::Done(done)));
+    let history = world.ui(conn, monitor::HISTORY, json!({"uuid": uuid})).unwrap();
+    assert_eq!(history["samples"][0]["rate_kbps"], json!(2_000));
 }
 
 #[test]
@@ -121,4 +179,36 @@ fn subscribers_see_the_live_figures_only_while_it_runs_and_a_new_number_when_lim
     world.ui(conn, kinds::STOP, json!({"uuid": uuid})).unwrap();
     world.worker(&uuid, WorkerEvent::Ended(Ended::Failed(Failure::new(ErrorCode::UserCancel, ""))));
     assert_eq!(live(&mut world), Value::Null);
+}
+
+#[test]
+fn who_downloads_more_than_fits_is_warned_once_in_each_run_and_sees_it_as_long_as_it_is_so() {
+    let (mut world, conn) = World::trusted();
+    let other = world.browser("s2");
+    let uuid = world.start(conn);
+    let room = |world: &mut World, written, free| {
+        let disk = Some(Disk { free, size: 10_000 });
+        let stats = Stats { bytes_expected: 5_000, bytes_written: written, disk, ..Stats::default() };
+        world.worker(&uuid, WorkerEvent::Report(Report::Stats(stats)));
+    };
+    let shown = |world: &mut World| {
+        let list = world.ui(conn, kinds::SUBSCRIBE, json!({})).unwrap();
+        list["transfers"][0]["shortage"].clone()
+    };
+    session(&mut world, &uuid, RateLocks::default());
+    room(&mut world, 0, 6_000);
+    assert!(world.events(conn, topics::SHORTAGE).is_empty() && shown(&mut world).is_null());
+    room(&mut world, 1_000, 3_000);
+    room(&mut world, 2_000, 2_000);
+    let warned = world.events(conn, topics::SHORTAGE);
+    assert_eq!((warned.len(), &warned[0]["shortage"]), (1, &json!({"needed": 4_000, "free": 3_000})));
+    assert!(world.events(other, topics::SHORTAGE).is_empty(), "one browser is enough");
+    assert_eq!(shown(&mut world), json!({"needed": 3_000, "free": 2_000}));
+    room(&mut world, 2_000, 9_000);
+    assert!(shown(&mut world).is_null(), "somebody made room");
+    world.worker(&uuid, WorkerEvent::Ended(Ended::Failed(Failure::new(ErrorCode::NoSpace, ""))));
+    world.ui(conn, kinds::RESUME, json!({"uuid": uuid})).unwrap();
+    session(&mut world, &uuid, RateLocks::default());
+    room(&mut world, 2_000, 100);
+    assert_eq!(world.events(conn, topics::SHORTAGE).len(), 1, "again, after it was tried again");
 }

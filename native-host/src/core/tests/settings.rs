@@ -38,7 +38,7 @@ fn an_edited_file_holds_at_once() {
 }
 
 #[test]
-fn a_refused_change_says_why_and_a_locked_one_is_forbidden() {
+fn s15_a_refused_change_says_why_and_a_locked_one_is_forbidden() {
     let mut world = World::with("", "[lock.queue]\nactive = 1\n");
     let conn = world.browser("s1");
     assert_eq!(change(&mut world, conn, json!({"queue.active": 2})), Err("forbidden".into()));
@@ -49,7 +49,7 @@ fn a_refused_change_says_why_and_a_locked_one_is_forbidden() {
 }
 
 #[test]
-fn a_page_can_neither_read_nor_change_settings() {
+fn s15_a_page_can_neither_read_nor_change_settings() {
     let (mut world, conn) = World::trusted();
     for kind in [prefs::kinds::SETTINGS, prefs::kinds::CHANGE_SETTINGS] {
         let id = world.send(conn, kind, Some(SITE), json!({"changes": {"queue.active": 9}}));

@@ -242,3 +242,24 @@ fn a_long_answer_comes_in_parts() {
     let parts = world.sent.iter().filter(|(_, m)| matches!(m, Message::Part(_))).count();
     assert!(parts >= 2, "{parts}");
 }
+
+#[test]
+fn a_wall_clock_that_jumps_moves_no_retry_and_takes_no_token_back() {
+    let (mut world, conn) = World::trusted();
+    let uuid = world.start(conn);
+    world.worker(&uuid, WorkerEvent::Ended(Ended::Failed(Failure::new(ErrorCode::ConnectionLost, ""))));
+    let mut token = world.activity(conn, SITE, 0)["iteration_token"].as_u64().unwrap();
+    for wall_ms in [4_000_000_000_000, 1_000, 1_700_000_000_000] {
+        world.now.wall_ms = wall_ms;
+        world.later(Duration::from_secs(9));
+        assert_eq!(world.status(&uuid), TransferStatus::WillRetry);
+        world.ask(conn, SITE, &format!("transfers/modify/{uuid}"), json!({"target_rate_kbps": 9_000}));
+        let after = world.activity(conn, SITE, token);
+        assert_eq!(after["result_count"], json!(1), "the page hears of each change");
+        assert!(after["iteration_token"].as_u64() > Some(token));
+        token = after["iteration_token"].as_u64().unwrap();
+    }
+    assert!(!world.workers.contains_key(&uuid));
+    world.later(Duration::from_secs(3));
+    assert!(world.workers.contains_key(&uuid), "30 seconds after the failure");
+}

@@ -78,13 +78,17 @@ fn what_was_chosen_for_a_site_is_forgotten_with_it() {
 }
 
 #[test]
-fn every_transfer_of_a_site_to_be_asked_about_is_asked_about() {
+fn h10_every_transfer_of_a_site_to_be_asked_about_is_asked_about_with_its_server() {
     let (mut world, conn) = World::trusted();
     set(&mut world, conn, SITE, "ask").unwrap();
     let (a, b) = (start(&mut world, conn, SITE), start(&mut world, conn, SITE));
     assert!(world.response(a).is_none() && world.response(b).is_none());
     let prompt = world.prompt(conn);
-    assert!(matches!(&prompt.question, Question::Consent { purpose, .. } if purpose == "receive"));
+    let Question::Consent { purpose, remote_host } = &prompt.question else { panic!("{prompt:?}") };
+    assert_eq!(
+        (purpose.as_str(), remote_host.as_deref()),
+        ("receive", Some(World::spec()["remote_host"].as_str().unwrap()))
+    );
     world.decide(conn, &prompt, &Decision::Allow { remember: false }).unwrap();
     assert_eq!(world.answer(a).0, 200);
     assert!(world.response(b).is_none(), "one answer, one transfer");
@@ -101,7 +105,7 @@ fn every_transfer_of_a_site_to_be_asked_about_is_asked_about() {
 }
 
 #[test]
-fn the_setting_ask_always_makes_allow_once_mean_one_transfer() {
+fn h10_the_setting_ask_always_makes_allow_once_mean_one_transfer() {
     let mut world = World::with("[security]\nask_always = true\n", "");
     let conn = world.browser("s1");
     for _ in 0..2 {
@@ -116,7 +120,7 @@ fn the_setting_ask_always_makes_allow_once_mean_one_transfer() {
 }
 
 #[test]
-fn the_administrator_s_word_wins_over_the_user_s() {
+fn s03_the_administrator_s_word_wins_over_the_user_s() {
     let policy = "[trust]\ntrusted = [\"https://*.firm.example\"]\nrestricted = [\"https://bad.firm.example\"]\nonly_listed = true\n";
     let mut world = World::with("[security]\nask_always = true\n", policy);
     let conn = world.browser("s1");
