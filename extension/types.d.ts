@@ -33,6 +33,8 @@ declare namespace chrome {
     function getManifest(): { version: string };
     function getPlatformInfo(): Promise<{ os: string }>;
     const onConnect: Event<(port: Port) => void>;
+    const onInstalled: Event<() => void>;
+    const onMessage: Event<(message: unknown, sender: MessageSender, reply: (answer: unknown) => void) => void>;
   }
   namespace tabs {
     interface Tab {
@@ -40,6 +42,9 @@ declare namespace chrome {
       windowId?: number;
     }
     function create(properties: { url: string; active?: boolean }): Promise<Tab>;
+    function query(which: { active?: boolean; currentWindow?: boolean }): Promise<Tab[]>;
+    function reload(id: number): Promise<void>;
+    function sendMessage(id: number, message: unknown): Promise<unknown>;
     function remove(id: number): Promise<void>;
     function update(id: number, properties: { active: boolean }): Promise<Tab>;
     const onRemoved: Event<(id: number) => void>;
@@ -90,6 +95,9 @@ declare namespace chrome {
     const onButtonClicked: undefined | Event<(id: string, button: number) => void>;
   }
   namespace action {
+    function setIcon(details: { imageData: Record<string, ImageData> }): Promise<void>;
+    function setTitle(details: { title: string }): Promise<void>;
+    function getTitle(details: object): Promise<string>;
     function setBadgeText(details: { text: string }): Promise<void>;
     function setBadgeBackgroundColor(details: { color: string }): Promise<void>;
     const setBadgeTextColor: undefined | ((details: { color: string }) => Promise<void>);
@@ -198,6 +206,7 @@ interface TransferView {
   added_ms: number;
   queue_order?: number;
   live?: Live | null;
+  shortage?: { needed: number; free: number } | null;
 }
 
 interface Sample {
@@ -255,6 +264,7 @@ interface FileReport {
 }
 
 interface TransferHistory {
+  spec?: unknown;
   samples: Sample[];
   step_ms: number;
   sessions: SessionNote[];
@@ -265,6 +275,8 @@ interface TransferHistory {
 interface Prompt {
   prompt_id: string;
   origin: string;
+  /** The desktop's own dialog asks. */
+  native?: boolean;
   ask: string;
   purpose?: string;
   remote_host?: string;
@@ -272,6 +284,13 @@ interface Prompt {
   suggested_name?: string;
   multiple?: boolean;
   filters?: FileFilter[];
+  folder?: string;
+  paths?: string[];
+  count?: number;
+  call?: number;
+  names?: string[];
+  sizes?: number[];
+  limit?: number;
   server?: string;
   fingerprint?: string;
   user?: string;
@@ -310,6 +329,7 @@ interface AgentStatus {
   more?: {
     log?: string;
     downloads?: string;
+    notes?: { code: string; args: string[]; text: string }[];
     host?: { browser: string; version: string; pid: number; manifest: string | null } | null;
   };
 }

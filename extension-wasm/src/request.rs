@@ -1,7 +1,7 @@
 //! What a page sent: is it a request at all, may this origin send one, is the site known to be restricted?
 
 use godwit_protocol::json;
-use godwit_protocol::page::{Endpoint, MAX_PAGE_BODY, PageAnswer, PageCall};
+use godwit_protocol::page::{Dropped, Endpoint, MAX_DROPPED, MAX_PAGE_BODY, PageAnswer, PageCall};
 use godwit_protocol::ui::TrustView;
 use godwit_protocol::{HostPattern, Origin};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ struct Detail {
     /// Set by the relay when it left out a body over the limit.
     #[serde(default)]
     oversize: bool,
+    /// What the relay saw dropped; never a page's word.
+    #[serde(default)]
+    dropped: Value,
 }
 
 /// Checks a page's request object (reference, 1.2) from a page of `origin`, which is `sender.origin`.
@@ -122,9 +125,20 @@ fn checked(detail: &str, origin: &str) -> Result<PageCall, PageAnswer> {
     };
     // Saturating: what a page writes beyond a day counts as a day.
     let timeout = timeout.filter(|_| dialog).map(|ms| (ms as u64).clamp(1, MAX_TIMEOUT_MS));
-    let call = PageCall { method, uri, body, min_version, timeout };
+    let dropped = if endpoint == Endpoint::DroppedFiles { dropped(detail.dropped) } else { Vec::new() };
+    let mut call = PageCall { method, uri, body, min_version, timeout, dropped };
+    if !call.fits_frame() {
+        // Without it the user shows where the files are.
+        call.dropped.clear();
+    }
     // Written as JSON again, a body of quotes or control characters grows; the port must not break by it.
     if call.fits_frame() { Ok(call) } else { Err(too_large()) }
+}
+
+/// What the relay saw, if it is of the right form and no more than the agent looks for.
+fn dropped(value: Value) -> Vec<Dropped> {
+    let files: Vec<Dropped> = serde_json::from_value(value).unwrap_or_default();
+    if files.len() > MAX_DROPPED { Vec::new() } else { files }
 }
 
 /// A field that must be text; absent and `null` count as empty, as in the SDK.

@@ -23,6 +23,7 @@ const IDLE_MS = 20_000;
  * @property {number} [deadlineMs]
  * @property {(part: PartFrame) => void} [onPart] with parts the request resolves to null after the last one
  * @property {() => boolean} [wanted] asked before sending; if nobody wants the answer any more it resolves to null unsent
+ * @property {(id: number) => void} [onSent] with the id it was sent under
  */
 
 /** The agent, or the host for it, answered with an error. */
@@ -106,12 +107,20 @@ export function request(kind, params, options = {}) {
       if (options.origin !== undefined) frame.origin = options.origin;
       if (options.deadlineMs !== undefined) frame.deadline_ms = options.deadlineMs;
       port?.postMessage(frame);
+      options.onSent?.(id);
     };
     if (phase === "ready") return send();
     if (phase === "failed" && reason !== null && performance.now() < doubtAt) return reject(new AgentGone(reason));
     waiting.push({ send, reject });
     if (phase === "idle" || phase === "failed") connect();
   });
+}
+
+/** Nobody waits for these requests any more: what the agent asks for their sake closes. @param {number[]} ids */
+export function giveUp(ids) {
+  const open = ids.filter((id) => pending.has(id));
+  if (phase !== "ready" || open.length === 0) return;
+  port?.postMessage({ type: "request", id: nextId++, kind: "ui.give-up", params: { ids: open } });
 }
 
 /** Starts the host now, whatever failed before. */

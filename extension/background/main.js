@@ -2,8 +2,9 @@
 // Start of the background. Every listener is registered here, in the first turn: an event that wakes the background is
 // delivered only to listeners that exist by then.
 
-import "./badge.js";
+import "./button.js";
 import "./notifications.js";
+import "./older-tabs.js";
 import * as agent from "./agent.js";
 import * as pages from "./pages.js";
 import * as prompts from "./prompts.js";
@@ -19,8 +20,6 @@ chrome.runtime.onConnect.addListener((port) => {
 
 chrome.windows?.onRemoved.addListener(prompts.windowClosed);
 chrome.tabs.onRemoved.addListener(prompts.tabClosed);
-
-pages.onLeave(prompts.originLeft);
 
 agent.onEvent("open-page", ({ page, argument }) => {
   if (["about", "preferences", "activity", "monitor"].includes(page)) void views.show(page, argument);

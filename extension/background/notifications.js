@@ -10,6 +10,7 @@ import * as views from "./views.js";
 /** Notes have fixed names: a newer one takes the older one's place. */
 const ENDED = "godwit-ended";
 const QUESTION = "godwit-question";
+const SHORTAGE = "godwit-shortage";
 /** Ends within this time become one note: a queue of small files ends many a second. */
 const GATHER_MS = 1500;
 const ICON = "icons/godwit-128.png";
@@ -23,6 +24,10 @@ agent.onEvent("ended", (/** @type {TransferView} */ view) => {
   if (typeof view?.uuid !== "string" || !wanted(view.status === "failed" ? "failed" : "finished")) return;
   ended.set(view.uuid, view);
   timer ??= setTimeout(tell, GATHER_MS);
+});
+
+agent.onEvent("shortage", (/** @type {TransferView} */ view) => {
+  if (typeof view?.title === "string" && wanted("action_needed")) void tellShortage(view.title);
 });
 
 agent.onEvent("prompt", () => {
@@ -57,12 +62,20 @@ async function tellQuestion() {
   });
 }
 
+/** The list says how much is missing. @param {string} title */
+async function tellShortage(title) {
+  const iconUrl = chrome.runtime.getURL(ICON);
+  const message = chrome.i18n.getMessage("notifyShortage");
+  await chrome.notifications?.create(SHORTAGE, { type: "basic", iconUrl, title: chrome.i18n.getMessage("notifyShortageTitle", [title]), message });
+}
+
 /** The one that the note is about, if it is about one. */
 const only = () => (ended.size === 1 ? ended.values().next().value : undefined);
 
 chrome.notifications?.onClicked.addListener((id) => {
   void chrome.notifications.clear(id);
   if (id === QUESTION) return void views.showQuestion();
+  if (id === SHORTAGE) return void views.show("activity", "");
   if (id !== ENDED) return;
   void views.show("activity", only()?.uuid ?? "");
   ended.clear();

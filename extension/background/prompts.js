@@ -12,6 +12,8 @@ const PAGES = {
   "open-files": "picker",
   "open-folders": "picker",
   "save-file": "picker",
+  dropped: "drop",
+  "dropped-copy": "copy",
   "server-certificate": "certificate",
   credentials: "credentials",
 };
@@ -72,12 +74,8 @@ export function abandoned(id) {
   agent.request("ui.answer", { prompt_id: id, decision: "cancel" }).catch(() => {});
 }
 
-/** No page of this origin waits for an answer any more; a transfer that wants a login does. @param {string} origin */
-export function originLeft(origin) {
-  for (const prompt of [...open.values()]) {
-    if (prompt.origin === origin && prompt.ask !== "credentials") abandoned(prompt.prompt_id);
-  }
-}
+/** A question that is still open. @param {string} id */
+export const known = (id) => open.get(id);
 
 /** @param {number} windowId */
 export const windowClosed = (windowId) => {
@@ -96,7 +94,9 @@ async function refresh() {
 
 /** @param {Prompt} prompt */
 function add(prompt) {
-  if (open.has(prompt.prompt_id)) return;
+  const known = open.get(prompt.prompt_id);
+  // The same again means news only if the desktop's dialog, which asked so far, could not.
+  if (known !== undefined && (known.native !== true || prompt.native === true)) return;
   if (PAGES[prompt.ask] === undefined) {
     // A question of a later version: nobody can answer it here.
     agent.request("ui.answer", { prompt_id: prompt.prompt_id, decision: "cancel" }).catch(() => {});
@@ -135,7 +135,8 @@ function hide(id) {
 
 async function showNext() {
   const next = open.values().next().value;
-  if (shown !== null || next === undefined) return;
+  // The desktop's own dialog needs no window of ours.
+  if (shown !== null || next === undefined || next.native === true) return;
   const mine = { id: next.prompt_id, place: /** @type {Place | null} */ (null) };
   shown = mine;
   try {

@@ -1,11 +1,17 @@
 // @ts-check
 // The list of transfers: one subscription at the agent for all windows that follow it.
 //
-// A snapshot, then numbered changes. A gap, or a new connection, means a new snapshot.
+// A snapshot, then numbered changes. A gap, or a new connection, means a new snapshot. A window gets a first page at once and
+// the rest in pieces behind it, so that it can paint before ten thousand transfers have been copied to it.
 
 import * as agent from "./agent.js";
 
-/** Newest first. @type {Map<string, TransferView>} */
+/** More than a screen is high. */
+const FIRST_PAGE = 100;
+/** Transfers in one message after that: some milliseconds for the window each. */
+const PIECE = 1000;
+
+/** In no order: windows have their own. @type {Map<string, TransferView>} */
 let list = new Map();
 /** Number of the last change seen; null while not subscribed. @type {number | null} */
 let seq = null;
@@ -14,17 +20,36 @@ let early = [];
 /** @type {Promise<void> | null} */
 let subscribing = null;
 let wanted = false;
-/** @type {((event: "snapshot" | "changed", data: any) => void)[]} */
+/** @typedef {(event: "snapshot" | "changed", data: any) => void} Listener */
+/** @type {Listener[]} */
 const listeners = [];
 
-/** @param {(event: "snapshot" | "changed", data: any) => void} listener */
+/** @param {Listener} listener */
 export const onChange = (listener) => listeners.push(listener);
 
-/** Starts following; the list so far. @returns {Promise<{transfers: TransferView[]}>} */
-export async function follow() {
+/**
+ * Starts following. The newest are the answer; the others follow as changes.
+ * @param {Listener} rest hears of them, as long as it is worth it
+ * @returns {Promise<{transfers: TransferView[]}>}
+ */
+export async function follow(rest) {
   wanted = true;
   if (seq === null) await subscribe();
-  return { transfers: [...list.values()] };
+  return inPieces(rest);
+}
+
+/** @param {Listener} rest @returns {{transfers: TransferView[]}} the first page */
+function inPieces(rest) {
+  const newest = [...list.values()].sort((a, b) => b.added_ms - a.added_ms);
+  const later = newest.slice(FIRST_PAGE).map(({ uuid }) => uuid);
+  const next = () => {
+    // As it is by then: what was removed meanwhile must not come back.
+    const changed = later.splice(0, PIECE).flatMap((uuid) => list.get(uuid) ?? []);
+    rest("changed", { changed, removed: [] });
+    if (later.length > 0) setTimeout(next);
+  };
+  if (later.length > 0) setTimeout(next);
+  return { transfers: newest.slice(0, FIRST_PAGE) };
 }
 
 /** @param {boolean} stillWanted */
@@ -68,7 +93,7 @@ async function load() {
   const snapshot = await agent.request("ui.subscribe", {});
   list = new Map(snapshot.transfers.map((/** @type {TransferView} */ t) => [t.uuid, t]));
   seq = snapshot.seq;
-  tell("snapshot", { transfers: snapshot.transfers });
+  tell("snapshot", inPieces(tell));
   const missed = early;
   early = [];
   for (const event of missed) apply(event.data, event.seq);
@@ -84,11 +109,7 @@ function apply(data, number) {
   }
   seq = number;
   for (const uuid of data.removed) list.delete(uuid);
-  for (const transfer of data.changed) {
-    // A new one goes first: the list is newest first.
-    if (list.has(transfer.uuid)) list.set(transfer.uuid, transfer);
-    else list = new Map([[transfer.uuid, transfer], ...list]);
-  }
+  for (const transfer of data.changed) list.set(transfer.uuid, transfer);
   tell("changed", { changed: data.changed, removed: data.removed });
 }
 

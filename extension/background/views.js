@@ -4,6 +4,7 @@
 // Only a document of this extension gets here, and each kind of page may ask only what it needs.
 
 import * as agent from "./agent.js";
+import * as copies from "./copies.js";
 import * as core from "./core.js";
 import * as prompts from "./prompts.js";
 import * as settings from "./settings.js";
@@ -17,23 +18,26 @@ import * as windows from "./windows.js";
  * @property {string | null} prompt id of the prompt it shows
  * @property {import("./windows.js").Place} place
  * @property {boolean} follows the list of transfers
+ * @property {boolean} fed it has the list and hears of changes
  */
 
 const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
 /** What each page may ask the agent. @type {Record<string, string[]>} */
 const ALLOWED = {
   popup: LIST,
-  activity: [...LIST, "ui.move"],
+  activity: [...LIST, "ui.move", "ui.history", "ui.log"],
   monitor: [...LIST, "ui.history", "ui.set-rate"],
   picker: ["ui.list-folder", "ui.create-folder"],
   preferences: [
     ...["ui.settings", "ui.change-settings", "ui.trust", "ui.set-trust", "ui.forget-trust", "ui.status"],
     ...["ui.known-servers", "ui.forget-server", "ui.passwords", "ui.forget-password"],
   ],
-  about: ["ui.status"],
+  about: ["ui.status", "ui.test-server"],
   consent: [],
   certificate: [],
   credentials: [],
+  drop: [],
+  copy: [],
 };
 
 /** Pages that may follow the list of transfers. */
@@ -49,7 +53,7 @@ agent.onState(() => tell(() => true, { event: "state", data: agent.state() }));
 prompts.onEnd((id) => {
   for (const view of views) if (view.prompt === id) void windows.close(view.place);
 });
-transfers.onChange((event, data) => tell((view) => view.follows, { event, data }));
+transfers.onChange((event, data) => tell((view) => view.fed, { event, data }));
 settings.onChange((data) => tell((view) => HEARS_SETTINGS.includes(view.page), { event: "settings", data }));
 agent.onEvent("trust", (data) => tell((view) => view.page === "preferences", { event: "trust", data }));
 
@@ -68,6 +72,7 @@ export function accept(port) {
     prompt: url.searchParams.get("prompt"),
     place: { windowId: sender.tab?.windowId, tabId: sender.tab?.id },
     follows: false,
+    fed: false,
   };
   views.add(view);
   port.onMessage.addListener((message) => void handle(view, message));
@@ -141,6 +146,9 @@ async function perform(view, kind, params) {
       // A window answers its own question only.
       if (view.prompt === null) break;
       return prompts.answer(view.prompt, params);
+    case "copy":
+      if (view.page !== "copy" || view.prompt === null) break;
+      return copies.bring(view.prompt, (bytes) => post(view, { event: "copied", data: { bytes } }));
     case "slow-mode":
       // One switch, not all settings: the popup closes as soon as one looks elsewhere.
       if (view.page !== "popup") break;
@@ -156,7 +164,10 @@ async function perform(view, kind, params) {
     case "follow":
       if (!FOLLOWERS.includes(view.page)) break;
       view.follows = true;
-      return transfers.follow();
+      return transfers.follow((event, data) => post(view, { event, data })).then((first) => {
+        view.fed = true;
+        return first;
+      });
     default:
       if (!ALLOWED[view.page]?.includes(kind)) break;
       return agent.request(kind, params ?? {});

@@ -6,6 +6,8 @@
 /** Sizes in CSS pixels. @type {Record<string, {width: number, height: number}>} */
 const SIZES = {
   consent: { width: 580, height: 520 },
+  drop: { width: 620, height: 480 },
+  copy: { width: 560, height: 440 },
   certificate: { width: 580, height: 540 },
   credentials: { width: 520, height: 560 },
   picker: { width: 900, height: 640 },

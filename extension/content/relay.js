@@ -24,6 +24,9 @@
    * @type {Map<number, number>} */
   const waiting = new Map();
 
+  // The popup asks whether a page that was open before the installation has a relay by now.
+  chrome.runtime.onMessage.addListener((_message, _sender, reply) => reply(true));
+
   /** @param {string} type @param {object} detail */
   const post = (type, detail) => window.postMessage({ type, detail }, location.origin);
   // A detail that is a string crosses from this world into the page's in both browsers; an object would not.
@@ -71,6 +74,8 @@
       if (message.greeting) {
         greeted = true;
         for (const request of unsent.splice(0)) fresh.postMessage(request);
+      } else if (message.read !== undefined) {
+        void read(fresh, message.read);
       } else if (message.disconnect !== undefined) {
         disconnected(String(message.disconnect));
       } else {
@@ -89,6 +94,17 @@
     }, GREETED_WITHIN_MS);
   };
 
+  /** The user wants the page to have what was dropped on it.
+   * @param {chrome.runtime.Port} line @param {{serial: number, drop: number, file: number, offset: number, length: number}} what */
+  const read = async (line, { serial, drop, file, offset, length }) => {
+    const answer = await godwitDrops.read(drop, file, offset, length).then(
+      (data) => ({ serial, data }),
+      (error) => ({ serial, error: error instanceof Error ? error.message : String(error) }),
+    );
+    // A port that closed without a word is noticed with the next request.
+    if (port === line && alive()) line.postMessage(answer);
+  };
+
   /** Objects of the page do not travel everywhere; an empty list stands for them and is refused as no text.
    * @param {unknown} value */
   const plain = (value) =>
@@ -102,9 +118,11 @@
     const from = /** @type {CustomEvent} */ (event).detail;
     if (!alive() || typeof from !== "object" || from === null || !Number.isSafeInteger(from.request_id)) return;
     const { request_id } = from;
+    const dropped = String(from.uri_reference).includes("/file/dropped-files") ? godwitDrops.describe() : null;
     const oversize = typeof from.body === "string" && from.body.length > MAX_BODY;
     const copy = { request_id, oversize, body: oversize ? "" : plain(from.body), method: plain(from.method),
-      uri_reference: plain(from.uri_reference), min_version: plain(from.min_version), timeout: plain(from.timeout) };
+      uri_reference: plain(from.uri_reference), min_version: plain(from.min_version), timeout: plain(from.timeout),
+      dropped: dropped?.files ?? null, drop: dropped?.drop ?? null };
     waiting.set(request_id, (waiting.get(request_id) ?? 0) + 1);
     try {
       if (port !== null && greeted) return port.postMessage(copy);

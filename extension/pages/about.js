@@ -3,8 +3,10 @@
 
 import { ask, begin, on } from "../ui/background.js";
 import { showConnection } from "../ui/connection.js";
-import { diagnosis, reportOf } from "../ui/diagnostics.js";
+import { diagnosis, notices, reportOf } from "../ui/diagnostics.js";
 import { byId, h, ready } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
+import { offerServerTest, testReport } from "../ui/server-test.js";
 import * as format from "../ui/format.js";
 import { language, localize, t } from "../ui/text.js";
 
@@ -13,6 +15,7 @@ localize();
 /** @type {import("../ui/diagnostics.js").Known} */
 let known = { extension: "", api: "", browser: navigator.userAgent, state: { phase: "idle", reason: null }, status: null };
 
+offerServerTest();
 begin(refresh);
 on("state", (state) => {
   showConnection(state);
@@ -22,7 +25,7 @@ on("state", (state) => {
 });
 byId("refresh").addEventListener("click", () => void refresh());
 byId("copy-report").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(reportOf(known));
+  await navigator.clipboard.writeText(reportOf(known, testReport()));
   byId("copied").textContent = t("copied");
 });
 // A page wanted a newer version than this one.
@@ -39,7 +42,7 @@ async function refresh() {
     byId("error").textContent = "";
   } catch (error) {
     known = { ...known, status: null };
-    byId("error").textContent = error instanceof Error ? error.message : String(error);
+    byId("error").textContent = refusalText(error);
   }
   known = { ...known, state: await ask("state").catch(() => known.state) };
   showConnection(known.state);
@@ -55,5 +58,5 @@ function show() {
   byId("version-agent").textContent = status?.version ?? t("agentNotReached");
   const time = (/** @type {number} */ seconds) => format.duration(seconds, language);
   byId("diagnostics").replaceChildren(...diagnosis(known, t, time).flatMap(([key, text]) => [h("dt", {}, t(key)), h("dd", { "data-fact": key }, text)]));
-  byId("notices").replaceChildren(...(status?.notices ?? []).map((notice) => h("li", {}, notice)));
+  byId("notices").replaceChildren(...notices(status, t).map((notice) => h("li", {}, notice)));
 }

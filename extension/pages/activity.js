@@ -5,6 +5,7 @@
 import { ask, on } from "../ui/background.js";
 import { Details } from "../ui/details.js";
 import { byId, h, ready } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
 import { follow } from "../ui/follow.js";
 import * as format from "../ui/format.js";
 import { GridKeys } from "../ui/grid-keys.js";
@@ -275,7 +276,7 @@ async function move(where) {
     await ask("ui.move", wish);
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+    byId("notice").textContent = refusalText(error);
   }
 }
 

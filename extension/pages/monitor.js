@@ -4,7 +4,7 @@
 import { ask, on } from "../ui/background.js";
 import { Curve, top } from "../ui/curve.js";
 import { byId, h, ready } from "../ui/dom.js";
-import { errorText } from "../ui/errors.js";
+import { errorText, refusalText } from "../ui/errors.js";
 import { follow } from "../ui/follow.js";
 import * as format from "../ui/format.js";
 import { LimitsPanel } from "../ui/limits-panel.js";
@@ -87,7 +87,7 @@ async function load(view, wanted) {
     byId("files-part").hidden = found.files.length === 0;
     if (document.body.dataset.connection === "ready") byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+    byId("notice").textContent = refusalText(error);
   }
   show();
   ready();
@@ -113,7 +113,7 @@ async function wish(change) {
     limits = /** @type {Limits} */ (await ask("ui.set-rate", { uuid, ...change }));
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+    byId("notice").textContent = refusalText(error);
   }
   show();
 }

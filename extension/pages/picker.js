@@ -3,6 +3,7 @@
 
 import { ask } from "../ui/background.js";
 import { byId, h, icon, ready } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
 import { FileList } from "../ui/file-list.js";
 import { crumbs, fits, isAbsolute, isName, join, split } from "../ui/paths.js";
 import { decide, question, showOrigin } from "../ui/prompt.js";
@@ -48,7 +49,7 @@ question((asked) => {
   filterSelect.hidden = filters.length === 0;
   filterSelect.replaceChildren(...filters.map(({ filter_name, extensions }) => h("option", {}, filter_name || extensions.join(", "))));
   list = new FileList(byId("list"), prompt.multiple === true && prompt.ask !== "save-file", { changed: chosenChanged, opened });
-  void go(null).then(() => {
+  void begin().then(() => {
     if (prompt.ask === "save-file") {
       nameInput.focus();
       const dot = nameInput.value.lastIndexOf(".");
@@ -59,6 +60,13 @@ question((asked) => {
     ready();
   });
 });
+
+/** Where the question says, with the name it says; else where the last dialog was. A name that only the page suggests is not
+ * chosen: Enter would give it away. */
+async function begin() {
+  if (prompt.folder !== undefined && (await go(prompt.folder, prompt.suggested_name ?? null))) return;
+  await go(null);
+}
 
 /**
  * Shows a folder.
@@ -75,7 +83,7 @@ async function go(path, select = null) {
     show(next, select);
     return true;
   } catch (error) {
-    if (mine === turn) say(error instanceof Error ? error.message : String(error));
+    if (mine === turn) say(refusalText(error));
     return false;
   } finally {
     if (mine === turn) delete document.body.dataset.busy;
@@ -219,7 +227,7 @@ async function makeFolder() {
     show(made, null);
     byId("list").focus();
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    say(refusalText(error));
   }
 }
 

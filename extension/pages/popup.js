@@ -3,8 +3,10 @@
 
 import { ask, on } from "../ui/background.js";
 import { byId } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
 import * as format from "../ui/format.js";
 import { valueOf } from "../ui/settings-catalog.js";
+import { offerReload } from "../ui/older-page.js";
 import { language, localize, t } from "../ui/text.js";
 import { start } from "../ui/transfer-list.js";
 import { abilities } from "../ui/transfer-model.js";
@@ -14,6 +16,7 @@ import { perform, set } from "../ui/transfer-row.js";
 const WELCOMED = "popup-welcomed";
 
 localize();
+void offerReload();
 
 /** @type {TransferView[]} */
 let stoppable = [];
@@ -51,7 +54,7 @@ byId("slow").addEventListener("click", async () => {
     await ask("slow-mode", { on: byId("slow").getAttribute("aria-pressed") !== "true" });
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+    byId("notice").textContent = refusalText(error);
   }
 });
 

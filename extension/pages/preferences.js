@@ -5,6 +5,7 @@
 import { ask, begin, on } from "../ui/background.js";
 import { showConnection } from "../ui/connection.js";
 import { byId, h, ready } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
 import { takeFile } from "../ui/import.js";
 import { remembered } from "../ui/remembered.js";
 import { ALIASES, SECTIONS, SETTINGS, namesOf, unknown, valueOf } from "../ui/settings-catalog.js";
@@ -57,7 +58,7 @@ async function refresh() {
     await refreshRemembered();
     byId("error").textContent = "";
   } catch (error) {
-    if (byId("agent-missing").hidden) byId("error").textContent = error instanceof Error ? error.message : String(error);
+    if (byId("agent-missing").hidden) byId("error").textContent = refusalText(error);
   }
   if (wanted !== "") reveal(wanted);
   wanted = "";

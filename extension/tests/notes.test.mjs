@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { summary } from "../background/notes.js";
-import { diagnosis, reportOf } from "../ui/diagnostics.js";
+import { diagnosis, notices, reportOf } from "../ui/diagnostics.js";
 
 const text = (key, substitutions = []) => [key, ...substitutions].join(" ");
 const view = (title, more = {}) => ({ title, status: "completed", direction: "send", remote_host: "srv", error: null, ...more });
@@ -31,4 +31,12 @@ test("diagnostics say why the application is not there, and how it was found if 
   const there = { ...known, state: { phase: "ready", reason: null }, status };
   assert.ok(diagnosis(there, text, String).some(([key, value]) => key === "factManifest" && value === host.manifest));
   for (const part of ["/x/io.godwit.host.json", "Agent: 2", "Notice: Careful.", '{"running":2}']) assert.ok(reportOf(there).includes(part), part);
+});
+
+test("notices are told in the person's language, and unknown or old ones in the agent's", () => {
+  const say = (key, ...parts) => `${key}(${parts.join()})`;
+  const note = { code: "database-new", args: ["/x"], text: "The database …" };
+  assert.deepEqual(notices({ notices: ["The database …"], more: { notes: [note, { code: "toString", args: [], text: "New." }] } }, say), ["noticeDatabaseNew(/x)", "New."]);
+  assert.deepEqual(notices({ notices: ["Old."] }, say), ["Old."]);
+  assert.deepEqual(notices(null, say), []);
 });

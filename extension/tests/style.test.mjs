@@ -24,3 +24,12 @@ test("colours come from the common list, so that dark and forced colours reach e
     assert.deepEqual(own.filter((line) => /:\s/.test(line) && !line.trim().endsWith("{") && !line.trim().endsWith(",")), [], name);
   }
 });
+
+test("nothing polls: windows and background wait for events, and no timer repeats itself", () => {
+  const root = path.join(import.meta.dirname, "..");
+  const scripts = ["background", "content", "pages", "ui"].flatMap((folder) =>
+    fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith(".js")).map((name) => [`${folder}/${name}`, fs.readFileSync(path.join(root, folder, name), "utf8")]),
+  );
+  assert.ok(scripts.length > 60);
+  for (const [name, text] of scripts) assert.doesNotMatch(text, /setInterval|alarms\.create/, name);
+});

@@ -64,7 +64,8 @@ function commandLine(command) {
   return h(
     "span",
     { class: "command" },
-    h("code", {}, command),
+    // Options must not be broken at their hyphens.
+    h("code", {}, ...command.split(/( )/u).map((word) => (word === " " ? word : h("span", { class: "word" }, word)))),
     h("button", { type: "button", class: "quiet", title: t("copyCommand"), "aria-label": t("copyCommand"), onclick: () => void copy() }, icon("copy")),
     copied,
   );

@@ -5,6 +5,7 @@ import { ask } from "./background.js";
 import { h, icon } from "./dom.js";
 import { errorText } from "./errors.js";
 import * as format from "./format.js";
+import { MoreDetails } from "./more-details.js";
 import { reportText, stepKey } from "./report.js";
 import { language, t } from "./text.js";
 import { share } from "./transfer-model.js";
@@ -35,6 +36,7 @@ export class Details {
       this.facts,
       h("div", { class: "ends" }, this.copied, h("button", { type: "button", class: "open-monitor", onclick: () => this.monitor() }, icon("graph"), t("openMonitor")), h("button", { type: "button", onclick: () => void this.copy() }, icon("copy"), t("copyReport"))),
     );
+    this.more = new MoreDetails(pane);
     pane.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
@@ -63,6 +65,7 @@ export class Details {
     else this.progress.value = share(view);
     this.#fault(view);
     this.#facts(view);
+    this.more.show(view);
   }
 
   /** Puts the focus here, for those who read with the keyboard. */

@@ -27,8 +27,31 @@ export function diagnosis({ state, status }, t, time) {
   ];
 }
 
-/** @param {Known} known @returns {string} in English: it is for support */
-export function reportOf({ extension, api, browser, state, status }) {
+/** Words of the protocol (`Notice::code`). @type {Record<string, string>} */
+const NOTICES = {
+  "database-new": "noticeDatabaseNew",
+  "database-restored": "noticeDatabaseRestored",
+  records: "noticeRecords",
+  unwritten: "noticeUnwritten",
+  "key-ring": "noticeKeyRing",
+  "key-file": "noticeKeyFile",
+  "key-file-because": "noticeKeyFileBecause",
+  settings: "noticeSettings",
+};
+
+/**
+ * What the agent wants the user to know, in the user's language; what is unknown here stays in English.
+ * @param {AgentStatus | null} status @param {(key: string, ...substitutions: string[]) => string} t @returns {string[]}
+ */
+export function notices(status, t) {
+  const notes = status?.more?.notes ?? (status?.notices ?? []).map((text) => ({ code: "", args: [], text }));
+  return notes.map(({ code, args, text }) => {
+    return Object.hasOwn(NOTICES, code) ? t(String(NOTICES[code]), ...args) : text;
+  });
+}
+
+/** @param {Known} known @param {string[]} [more] lines @returns {string} in English: it is for support */
+export function reportOf({ extension, api, browser, state, status }, more = []) {
   const host = status?.more?.host;
   /** @type {[string, string][]} */
   const lines = [
@@ -43,5 +66,5 @@ export function reportOf({ extension, api, browser, state, status }) {
     ["Transfers", status ? JSON.stringify(status.counts) : "?"],
     ...(status?.notices ?? []).map((notice) => /** @type {[string, string]} */ (["Notice", notice])),
   ];
-  return `${lines.map(([name, value]) => `${name}: ${value}`).join("\n")}\n`;
+  return `${[...lines.map(([name, value]) => `${name}: ${value}`), ...more].join("\n")}\n`;
 }

@@ -35,8 +35,11 @@ export function follow({ model, connection, changed }) {
   });
   begin(async () => {
     try {
+      // Both at once: the list is not kept waiting for the answer to the first.
+      const list = ask("follow");
+      list.catch(() => {});
       showConnection(await ask("state"));
-      model.replaceAll((await ask("follow")).transfers);
+      model.replaceAll((await list).transfers);
       changed();
     } catch {
       // The state event has told, or will tell, why.

@@ -4,6 +4,7 @@
 import { ask } from "./background.js";
 import { choose } from "./choice.js";
 import { byId } from "./dom.js";
+import { refusalText } from "./errors.js";
 import * as format from "./format.js";
 import { MOST, read, usable } from "./settings-file.js";
 import { language, t } from "./text.js";
@@ -33,7 +34,7 @@ export async function takeFile(file, view) {
     // Nothing that runs is stopped by taking lists over.
     for (const [list, patterns] of sites) for (const pattern of patterns) await ask("ui.set-trust", { pattern, list, stop: false });
   } catch (error) {
-    byId("import-error").textContent = error instanceof Error ? error.message : String(error);
+    byId("import-error").textContent = refusalText(error);
     return;
   }
   byId("import-result").textContent = left.length === 0 ? t("importDone") : t("importLeft", left.join(", "));

@@ -30,7 +30,7 @@ export function showSessions(body, sessions) {
 }
 
 /** @type {Record<string, [string, string]>} */
-const OUTCOMES = { completed: ["done", "fileCompleted"], skipped: ["done", "fileSkipped"], failed: ["warning", "fileFailed"] };
+export const OUTCOMES = { completed: ["done", "fileCompleted"], skipped: ["done", "fileSkipped"], failed: ["warning", "fileFailed"] };
 
 /** @param {HTMLElement} body of a table @param {FileReport[]} files oldest first */
 export function showFiles(body, files) {

@@ -3,6 +3,7 @@
 
 import { Refused, ask } from "./background.js";
 import { h, icon } from "./dom.js";
+import { refusalText } from "./errors.js";
 import * as format from "./format.js";
 import { language, t } from "./text.js";
 
@@ -14,7 +15,7 @@ class Remembered {
   /**
    * @param {HTMLElement} parent
    * @param {{id: string, title: string, text: string, none: string, load: () => Promise<T[]>, name: (entry: T) => string,
-   *   more: (entry: T) => string, note?: () => string, forget: (entry: T) => Promise<unknown>}} what
+   *   more: (entry: T) => string, note?: () => string, remedy?: {text: string, wanted: () => boolean, act: () => Promise<unknown>}, forget: (entry: T) => Promise<unknown>}} what
    */
   constructor(parent, what) {
     this.what = what;
@@ -22,7 +23,9 @@ class Remembered {
     this.empty = h("p", { class: "muted none", hidden: true }, t(what.none));
     this.error = h("p", { class: "field-error", role: "alert" });
     this.note = h("p", { class: "muted small" });
-    this.element = h("div", { class: "group" }, h("h3", { id: `${what.id}-title` }, t(what.title)), h("p", { class: "muted" }, t(what.text)), this.items, this.empty, this.note, this.error);
+    this.remedy = h("button", { type: "button", hidden: true, onclick: () => void this.#mend() }, what.remedy ? t(what.remedy.text) : "");
+    const title = h("h3", { id: `${what.id}-title` }, t(what.title));
+    this.element = h("div", { class: "group" }, title, h("p", { class: "muted" }, t(what.text)), this.items, this.empty, this.note, this.remedy, this.error);
     parent.append(this.element);
   }
 
@@ -34,13 +37,26 @@ class Remembered {
       this.empty.hidden = entries.length > 0;
       this.items.hidden = entries.length === 0;
       this.note.textContent = what.note?.() ?? "";
+      this.remedy.hidden = !what.remedy?.wanted();
       this.error.textContent = "";
       this.element.hidden = false;
     } catch (error) {
       // An application older than this window keeps no such list.
       if (error instanceof Refused && error.code === "unknown-kind") this.element.hidden = true;
-      else this.error.textContent = error instanceof Error ? error.message : String(error);
+      else this.error.textContent = refusalText(error);
     }
+  }
+
+  async #mend() {
+    this.error.textContent = "";
+    this.remedy.disabled = true;
+    try {
+      await this.what.remedy?.act();
+      await this.refresh();
+    } catch (error) {
+      this.error.textContent = error instanceof Error ? error.message : String(error);
+    }
+    this.remedy.disabled = false;
   }
 
   /** @param {T} entry */
@@ -50,7 +66,7 @@ class Remembered {
       try {
         await forget(entry);
       } catch (error) {
-        this.error.textContent = error instanceof Error ? error.message : String(error);
+        this.error.textContent = refusalText(error);
         return;
       }
       await this.refresh();
@@ -78,6 +94,7 @@ export function remembered(parent) {
     forget: ({ server }) => ask("ui.forget-server", { server }),
   });
   let key = "file";
+  let away = false;
   const passwords = new Remembered(parent, {
     id: "passwords",
     title: "passwordsTitle",
@@ -86,9 +103,12 @@ export function remembered(parent) {
     load: async () => {
       const found = await ask("ui.passwords");
       key = String(found.key ?? "file");
+      away = found.away !== undefined && found.away !== null;
       return /** @type {SavedPassword[]} */ (found.passwords);
     },
     note: () => t(key === "desktop" ? "passwordsKeyDesktop" : "passwordsKeyFile"),
+    // The desktop's own window asks for the key ring's password.
+    remedy: { text: "passwordsUnlock", wanted: () => away, act: () => ask("ui.unlock-keys") },
     name: ({ user, server }) => (user === "" ? server : `${user} @ ${server}`),
     more: ({ saved_at }) => format.date(saved_at, language),
     forget: ({ id }) => ask("ui.forget-password", { id }),

@@ -4,8 +4,8 @@
 
 /**
  * `switch`: yes or no. `count`: a whole number. `rate`: kbit/s. `time`: seconds. `choice`: one of `choices`. `path`: an absolute
- * path, empty = default. `suffix`: the end of a file's name.
- * @typedef {"switch" | "count" | "rate" | "time" | "choice" | "path" | "suffix"} Kind
+ * path, empty = default. `suffix`: the end of a file's name. `character`: one, or none.
+ * @typedef {"switch" | "count" | "rate" | "time" | "choice" | "path" | "suffix" | "character"} Kind
  */
 
 /**
@@ -38,6 +38,15 @@ export const SETTINGS = [
     label: "setRemoveFinished",
     choices: [["manually", "setRemoveManually"], ["automatically", "setRemoveAutomatically"]],
   },
+  {
+    name: "dialogs.kind",
+    section: "general",
+    kind: "choice",
+    label: "setDialogs",
+    help: "setDialogsHelp",
+    choices: [["auto", "setDialogsAuto"], ["native", "setDialogsNative"], ["built-in", "setDialogsBuiltIn"]],
+  },
+  { name: "dialogs.copy_limit_mib", section: "general", kind: "count", label: "setCopyLimit", help: "setCopyLimitHelp", zero: "setCopyLimitNever", least: 0, most: 1024 },
   { name: "notifications.finished", section: "general", kind: "switch", label: "setNotifyFinished" },
   { name: "notifications.failed", section: "general", kind: "switch", label: "setNotifyFailed" },
   { name: "notifications.action_needed", section: "general", kind: "switch", label: "setNotifyAction" },
@@ -73,6 +82,8 @@ export const SETTINGS = [
   { name: "files.fsync", section: "advanced", kind: "switch", label: "setFsync", help: "setFsyncHelp" },
   { name: "files.partial_suffix", section: "advanced", kind: "suffix", label: "setPartialSuffix", help: "setPartialSuffixHelp" },
   { name: "files.checkpoint_suffix", section: "advanced", kind: "suffix", label: "setCheckpointSuffix", help: "setCheckpointSuffixHelp" },
+  { name: "files.illegal_replacement", section: "advanced", kind: "character", label: "setReplacement", help: "setReplacementHelp", zero: "setReplacementNone" },
+  { name: "security.local_http", section: "advanced", kind: "switch", label: "setLocalHttp", help: "setLocalHttpHelp" },
   {
     name: "log.level",
     section: "advanced",
@@ -115,6 +126,7 @@ export function ruleOf({ kind, least, most }) {
   if (least !== undefined && most !== undefined) return ["ruleRange", String(least), String(most)];
   if (kind === "path") return ["rulePath"];
   if (kind === "suffix") return ["ruleSuffix"];
+  if (kind === "character") return ["ruleCharacter"];
   if (kind === "rate") return ["ruleRate"];
   return null;
 }

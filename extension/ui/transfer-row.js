@@ -3,7 +3,7 @@
 
 import { ask } from "./background.js";
 import { byId, h, icon } from "./dom.js";
-import { errorText } from "./errors.js";
+import { errorText, refusalText } from "./errors.js";
 import * as format from "./format.js";
 import { language, t } from "./text.js";
 import { abilities, share } from "./transfer-model.js";
@@ -44,7 +44,7 @@ export async function perform(name, uuid) {
     await ask(`ui.${name}`, { uuid });
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = error instanceof Error ? error.message : String(error);
+    byId("notice").textContent = refusalText(error);
   }
 }
 
@@ -125,10 +125,10 @@ export function makeRow(first, role) {
     set(files, filesOf(view));
     set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
-    const tell = view.error !== null && (status === "failed" || status === "willretry");
-    set(error, tell && view.error ? errorText(view.error) : "");
+    const failure = view.error !== null && (status === "failed" || status === "willretry") ? errorText(view.error) : "";
+    set(error, failure || shortageOf(view));
     error.title = error.textContent ?? "";
-    error.hidden = !tell;
+    error.hidden = error.textContent === "";
     const can = abilities(view);
     ACTIONS.forEach(([name], i) => {
       const button = buttons[i];
@@ -143,6 +143,13 @@ export function makeRow(first, role) {
 export function amountOf({ status, bytes_written, bytes_expected }) {
   if (status === "completed" || bytes_expected === 0) return format.bytes(bytes_written, language);
   return t("amountOf", format.bytes(bytes_written, language), format.bytes(bytes_expected, language));
+}
+
+/** What its disk lacks, if anything. @param {TransferView} view */
+export function shortageOf({ shortage }) {
+  if (!shortage) return "";
+  const free = format.bytes(shortage.free, language);
+  return shortage.needed > shortage.free ? t("shortageFull", format.bytes(shortage.needed, language), free) : t("shortageLow", free);
 }
 
 /** @param {TransferView} view */
