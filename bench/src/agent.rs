@@ -68,13 +68,18 @@ fn queue(polling: Duration) -> Values {
     let pid = first.status().pid;
     let browsers: Vec<Browserish> =
         std::iter::once(first).chain((1..BROWSERS).map(|_| Browserish::open(&scratch))).collect();
+    // A page that has just come gets its whole list; what counts is what it asks from then on.
+    let came = |n: usize| browsers[n % BROWSERS].page(&many::site(n), many::APP).activity(0);
+    let tokens: Vec<u64> = (0..PAGES).map(|n| came(n)["iteration_token"].as_u64().expect("a token")).collect();
     let over = AtomicBool::new(false);
     let (mut answers, mut starts) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
-        let pages: Vec<_> = (0..PAGES)
-            .map(|n| {
+        let pages: Vec<_> = tokens
+            .into_iter()
+            .enumerate()
+            .map(|(n, token)| {
                 let (browser, over) = (&browsers[n % BROWSERS], &over);
-                scope.spawn(move || follow(browser, n, over))
+                scope.spawn(move || follow(browser, n, token, over))
             })
             .collect();
         starts = start_some(&browsers[0], &server, polling);
@@ -97,9 +102,8 @@ fn queue(polling: Duration) -> Values {
 }
 
 /// A page asks what is new until it is over: milliseconds of each answer.
-fn follow(browser: &Browserish, n: usize, over: &AtomicBool) -> Vec<f64> {
+fn follow(browser: &Browserish, n: usize, mut token: u64, over: &AtomicBool) -> Vec<f64> {
     let page = browser.page(&many::site(n), many::APP);
-    let mut token = page.activity(0)["iteration_token"].as_u64().expect("a token");
     // Not all at the same moment.
     std::thread::sleep(PAUSE * u32::try_from(n).unwrap_or(0) / PAGES as u32);
     let mut times = Vec::new();

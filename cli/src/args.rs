@@ -20,6 +20,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Cp(CpArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     /// Control the agent that runs the browser's transfers
     #[command(subcommand)]
     Agent(AgentCommand),
@@ -30,6 +31,8 @@ pub(crate) enum Command {
 pub(crate) enum AgentCommand {
     /// End the agent; running transfers stop where they are and go on when it is started again
     Stop,
+    /// Let the installed program take the running one's place, with its transfers (after an update)
+    Restart,
 }
 
 /// Copy files and folders to or from a server
@@ -104,6 +107,26 @@ pub(crate) struct CpArgs {
 /// Show the agent and its transfers
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
+    /// As one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Find out what keeps Godwit from working here
+///
+/// Looks at browsers, host manifests, policies, the installation, the agent, folders, disk and clock. The exit code is 0 if
+/// nothing is left that does not work.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Mend what can be mended without losing anything
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Also see whether this server can be reached by UDP
+    #[arg(long, value_name = "HOST")]
+    pub(crate) server: Option<String>,
+    /// Its UDP port
+    #[arg(long, value_name = "PORT", default_value_t = 33001)]
+    pub(crate) data_port: u16,
     /// As one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -125,10 +125,12 @@ fn start(args: &CpArgs, plan: &Plan, attempt: &Attempt, user: &str, credential: 
             partial_suffix: args.partial_suffix.clone(),
             checkpoint_suffix: args.checkpoint_suffix.clone(),
             fsync: !args.no_fsync,
+            ..TransferOptions::default()
         },
         rate: RateSettings { policy: args.policy, target: args.rate, minimum: args.min_rate, cap: None },
         sessions: args.sessions,
         cookie: String::new(),
+        root_id: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod agent;
 mod args;
 mod cp;
+mod doctor;
 mod home;
 mod location;
 mod login;
@@ -27,7 +28,13 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Cp(cp) => return cp::run(&cp),
         Command::Status(status) => status::run(&status).map_err(|e| e.to_string()),
+        Command::Doctor(doctor) => match doctor::run(&doctor) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(message) => Err(message),
+        },
         Command::Agent(AgentCommand::Stop) => status::stop_agent().map_err(|e| e.to_string()),
+        Command::Agent(AgentCommand::Restart) => status::restart_agent().map_err(|e| e.to_string()),
         Command::Register(register) => register::run(&register).map_err(|e| e.to_string()),
     };
     match result {

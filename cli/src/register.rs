@@ -2,18 +2,11 @@
 //! extension may start it.
 
 use crate::args::{Browser, RegisterArgs};
+use godwit_installer::browsers::Family;
+use godwit_installer::manifest;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-/// Name of the host, of its manifest and in the extension.
-const HOST_NAME: &str = "io.godwit.host";
-/// From `browser_specific_settings.gecko.id` of the extension.
-const FIREFOX_ID: &str = "godwit@godwit.io";
-/// From the extension's public key; see `manifests/README.md`.
-const CHROMIUM_ID: &str = include_str!("../../manifests/extension-id.txt");
-const CHROMIUM: &str = include_str!("../../manifests/native-messaging.chromium.json");
-const FIREFOX: &str = include_str!("../../manifests/native-messaging.firefox.json");
 
 /// Why nothing was registered.
 #[derive(Debug, thiserror::Error)]
@@ -52,31 +45,28 @@ fn register(browser: Browser, dir: &Path, host: &Path) -> Result<PathBuf, Regist
     if !host.is_file() {
         return Err(RegisterError::NoHost(host.display().to_string()));
     }
-    let manifest = manifest(browser, &host)?;
+    let text = manifest::text(family(browser), &host);
+    let text = text.ok_or_else(|| RegisterError::HostName(host.display().to_string()))?;
     let folder = match browser {
         Browser::Chromium => dir.join("NativeMessagingHosts"),
         Browser::Firefox => dir.join(".mozilla/native-messaging-hosts"),
     };
     std::fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
-    let path = folder.join(format!("{HOST_NAME}.json"));
-    write_whole(&folder, &path, manifest.as_bytes()).map_err(|e| failed(&path, e))?;
+    let path = folder.join(manifest::file_name());
+    write_whole(&folder, &path, text.as_bytes()).map_err(|e| failed(&path, e))?;
     Ok(path)
 }
 
-fn manifest(browser: Browser, host: &Path) -> Result<String, RegisterError> {
-    let (template, id) = match browser {
-        Browser::Chromium => (CHROMIUM, CHROMIUM_ID.trim()),
-        Browser::Firefox => (FIREFOX, FIREFOX_ID),
-    };
-    let not_text = || RegisterError::HostName(host.display().to_string());
-    let path = serde_json::to_string(host.to_str().ok_or_else(not_text)?).map_err(|_| not_text())?;
-    // With its quotes, because the path may hold characters that JSON escapes.
-    Ok(template.replace("@EXTENSION_ID@", id).replace("\"@HOST_PATH@\"", &path))
+fn family(browser: Browser) -> Family {
+    match browser {
+        Browser::Chromium => Family::Chromium,
+        Browser::Firefox => Family::Firefox,
+    }
 }
 
 /// A browser may read at any moment: it finds the old file or the new one.
 fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!(".{HOST_NAME}.{}", uuid::Uuid::new_v4()));
+    let temporary = folder.join(format!(".{}.{}", manifest::HOST_NAME, uuid::Uuid::new_v4()));
     let result = (|| {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
@@ -94,49 +84,6 @@ fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_manifests_are_what_the_browsers_expect() {
-        let host = Path::new("/opt/god \"wit\"/godwit-host");
-        assert_eq!(
-            manifest(Browser::Firefox, host).unwrap(),
-            r#"{
-  "name": "io.godwit.host",
-  "description": "Godwit: file transfers at line speed",
-  "path": "/opt/god \"wit\"/godwit-host",
-  "type": "stdio",
-  "allowed_extensions": ["godwit@godwit.io"]
-}
-"#
-        );
-        let chromium: serde_json::Value = serde_json::from_str(&manifest(Browser::Chromium, host).unwrap()).unwrap();
-        let expected = format!("chrome-extension://{}/", CHROMIUM_ID.trim());
-        assert_eq!(chromium["allowed_origins"], serde_json::json!([expected]));
-        assert_eq!(chromium["path"], host.to_str().unwrap());
-        assert_eq!((chromium["name"].as_str(), chromium["type"].as_str()), (Some(HOST_NAME), Some("stdio")));
-    }
-
-    #[test]
-    fn the_chromium_id_is_that_of_the_public_key() {
-        use sha2::Digest;
-        let key = include_str!("../../manifests/extension-key.pub.der.b64").trim();
-        let der = {
-            let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
-            for c in key.bytes().filter(|c| *c != b'=') {
-                bits = bits << 6 | alphabet.iter().position(|a| *a == c).unwrap() as u32;
-                held += 6;
-                if held >= 8 {
-                    held -= 8;
-                    bytes.push((bits >> held & 0xff) as u8);
-                }
-            }
-            bytes
-        };
-        let digest = sha2::Sha256::digest(&der);
-        let id: String = digest.iter().take(16).flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b'a' + n)).collect();
-        assert_eq!(id, CHROMIUM_ID.trim());
-    }
 
     #[test]
     fn a_manifest_is_replaced_whole_and_nothing_else_is_left() {

@@ -43,6 +43,20 @@ pub(crate) fn stop_agent() -> Result<(), AgentError> {
     print(&mut out, "The agent has ended; its transfers go on when it is started again.")
 }
 
+/// Lets the installed program take over, and waits until it serves.
+pub(crate) fn restart_agent() -> Result<(), AgentError> {
+    let mut out = io::stdout().lock();
+    let Some(mut agent) = Agent::connect()? else { return print(&mut out, "The agent is not running.") };
+    match agent.ask::<Value>(kinds::RESTART) {
+        Ok(_) => agent.wait_for_end()?,
+        Err(AgentError::Io(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let Some(mut agent) = Agent::connect()? else { return print(&mut out, "The agent has ended.") };
+    let status = agent.ask::<Status>(kinds::STATUS)?;
+    print(&mut out, &format!("Agent {} runs now; its transfers go on.", text::shown(&status.version)))
+}
+
 /// A reader that has gone (`godwit status | head -1`) is no error.
 fn print(out: &mut impl Write, line: &str) -> Result<(), AgentError> {
     match writeln!(out, "{line}") {

@@ -5,8 +5,8 @@ use crate::{Outcome, files, manifest, run, vendor, wasm};
 use std::path::Path;
 
 /// The programs a person installs, and the packages they come from.
-const PROGRAMS: [&str; 5] = ["godwit-host", "godwit-agent", "godwit-worker", "godwit-server", "godwit"];
-const PACKAGES: [&str; 4] = ["godwit-native-host", "godwit-worker", "godwit-server", "godwit-cli"];
+const PROGRAMS: [&str; 6] = ["godwit-host", "godwit-agent", "godwit-worker", "godwit-server", "godwit", "godwit-setup"];
+const PACKAGES: [&str; 5] = ["godwit-native-host", "godwit-worker", "godwit-server", "godwit-cli", "godwit-installer"];
 
 /// The folders of `extension/` that are the extension; all else there is for its authors.
 const SHIPPED: [&str; 6] = ["content", "background", "pages", "ui", "_locales", "icons"];

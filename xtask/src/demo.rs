@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Outcome<bool> {
     println!("demo: setting up");
-    setup::run(setup::Needs { browsers: true, deny: false })?;
+    setup::run(setup::Needs { browsers: true, ..Default::default() })?;
     println!("demo: building with optimisation (some minutes the first time)");
     build::run(&build::Options { release: true, ..Default::default() })?;
 

@@ -31,7 +31,7 @@ pub(crate) fn steps(report: &mut Report) {
 }
 
 pub(crate) fn run() -> Outcome<bool> {
-    setup::run(setup::Needs { browsers: false, deny: true })?;
+    setup::run(setup::Needs { deny: true, ..Default::default() })?;
     if !place::dist_extension(Browser::Firefox).join("manifest.json").exists() {
         crate::build::run(&crate::build::Options { extension_only: true, ..Default::default() })?;
     }

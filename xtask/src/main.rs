@@ -3,13 +3,16 @@
 //! One file per command. This room knows the folders, the commands and the browsers of the repository; it knows
 //! nothing of protocols, transfers or trust.
 
+mod api;
 mod bench;
 mod build;
+mod crx;
 mod demo;
 mod files;
 mod fuzz;
 mod lint;
 mod manifest;
+mod package;
 mod place;
 mod report;
 mod run;
@@ -39,6 +42,8 @@ struct Arguments {
 enum Command {
     /// Leave everything installable in dist/
     Build(build::Options),
+    /// What people download: the release, the installer in one file, the server
+    Package(package::Options),
     /// Install what building, testing and the demo need (Debian packages, wasm target, npm packages, cargo-deny)
     Setup,
     /// Format, clippy, types, extension and licences
@@ -49,6 +54,8 @@ enum Command {
     Screenshots(screenshots::Options),
     /// The long matrices: kills, hostile peers, changing paths, failing disks, fuzzing
     Soak(soak::Options),
+    /// Thousands of generated requests against the server's API and its description (after build)
+    Api(api::Options),
     /// Show the main job: a page, a browser, a server, thousands of files
     Demo(demo::Options),
     /// Measure beside the peers on emulated lines and on loopback; see docs/benchmarks.md
@@ -58,11 +65,13 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(options) => build::run(&options).map(|()| true),
-        Command::Setup => setup::run(setup::Needs { browsers: true, deny: true }).map(|()| true),
+        Command::Package(options) => package::run(&options).map(|()| true),
+        Command::Setup => setup::run(setup::Needs { browsers: true, desktop: true, deny: true }).map(|()| true),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
         Command::Screenshots(options) => screenshots::run(&options).map(|()| true),
         Command::Soak(options) => soak::run(&options),
+        Command::Api(options) => api::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
     };

@@ -19,7 +19,7 @@ const FOR_READERS: [&str; 6] =
     ["consent", "picker", "popup-transfers", "activity-details", "monitor-running", "preferences-bandwidth"];
 
 pub(crate) fn run(options: &Options) -> Outcome {
-    setup::run(setup::Needs { browsers: true, deny: false })?;
+    setup::run(setup::Needs { browsers: true, ..Default::default() })?;
     build::run(&build::Options::default())?;
     let folder = place::target().join("screenshots");
     files::remove_folder(&folder)?;
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let mut node = run::command("node");
         node.args(["--test", "--test-concurrency=1"])
             .args(
-                ["windows", "popup", "preferences", "monitor"]
+                ["windows", "popup", "preferences", "monitor", "credentials", "detection", "activity"]
                     .map(|name| format!("tests/browser/tests/{name}.test.mjs")),
             )
             .env("GODWIT_BROWSERS", browser.name())

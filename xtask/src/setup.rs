@@ -4,7 +4,9 @@ use crate::{Outcome, place, run, wasm};
 use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 17] = [
+    ("zip", "/usr/bin/zip"),
+    ("openssl", "/usr/bin/openssl"),
     ("chromium", "/usr/bin/chromium"),
     // Its own windows in German, for the pictures.
     ("chromium-l10n", "/usr/lib/chromium/locales/de.pak"),
@@ -20,9 +22,22 @@ const PACKAGES: [(&str, &str); 13] = [
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("dbus-bin", "/usr/bin/dbus-send"),
     ("gnome-keyring", "/usr/bin/gnome-keyring-daemon"),
+    // A screen and keys for the window that unlocks it.
+    ("xvfb", "/usr/bin/Xvfb"),
+    ("xdotool", "/usr/bin/xdotool"),
     ("xfsprogs", "/usr/sbin/xfs_io"),
     // Pages in several scripts are shown in screenshots; without a font they are boxes.
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+];
+
+/// Screens, keys and dialogs for the tests of the desktop's file dialog.
+const DESKTOP: [(&str, &str); 6] = [
+    ("xvfb", "/usr/bin/Xvfb"),
+    ("xdotool", "/usr/bin/xdotool"),
+    ("zenity", "/usr/bin/zenity"),
+    ("dbus-daemon", "/usr/bin/dbus-daemon"),
+    ("xdg-desktop-portal", "/usr/libexec/xdg-desktop-portal"),
+    ("xdg-desktop-portal-gtk", "/usr/libexec/xdg-desktop-portal-gtk"),
 ];
 
 /// The peers of the measurements.
@@ -39,11 +54,16 @@ const PEERS: [(&str, &str); 7] = [
 /// Peers that come as source; beside us as programs, never as libraries.
 const PEER_CRATES: [(&str, &str); 2] = [("qcp", "0.9.1"), ("sendme", "0.37.1")];
 
+/// From PyPI; a program beside us, never a library.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 /// What a command needs.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Needs {
     /// Browsers, and the npm packages that drive and lint.
     pub(crate) browsers: bool,
+    /// What the Rust tests need of a desktop.
+    pub(crate) desktop: bool,
     /// `cargo deny`.
     pub(crate) deny: bool,
 }
@@ -51,6 +71,9 @@ pub(crate) struct Needs {
 pub(crate) fn run(needs: Needs) -> Outcome {
     wasm::ensure_target()?;
     node_packages(&node_folder())?;
+    if needs.desktop {
+        debian_packages(&DESKTOP)?;
+    }
     if needs.browsers {
         debian_packages(&PACKAGES)?;
     }
@@ -138,6 +161,19 @@ fn tool(name: &str) -> Option<PathBuf> {
     let folders = own.into_iter().chain([tools().join("bin")]);
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// What tests the API against its description: a Python program, in a folder of its own.
+pub(crate) fn schemathesis() -> Outcome<PathBuf> {
+    let folder = tools().join("schemathesis");
+    let program = folder.join("bin/schemathesis");
+    if !program.exists() {
+        println!("setup: installing schemathesis into {}", folder.display());
+        run::check(run::command("python3").args(["-m", "venv"]).arg(&folder))?;
+        let pip = folder.join("bin/pip").display().to_string();
+        run::check(run::command(&pip).args(["install", "--quiet", SCHEMATHESIS]))?;
+    }
+    Ok(program)
 }
 
 fn tools() -> PathBuf {

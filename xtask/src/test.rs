@@ -17,7 +17,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Outcome<bool> {
     let mut report = Report::default();
-    let needs = setup::Needs { browsers: !options.skip_browser, deny: options.only.is_none() };
+    let needs = setup::Needs { browsers: !options.skip_browser, desktop: true, deny: options.only.is_none() };
     let ready = report.step("setup", || setup::run(needs).map(|()| Count::default()))
         && report.step("build", || {
             let options = build::Options { with_tests: true, ..Default::default() };

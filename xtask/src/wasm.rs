@@ -40,6 +40,7 @@ pub(crate) fn build(folder: &Path) -> Outcome {
         .input_path(&input)
         .out_name(NAME)
         .web(true)
-        .and_then(|bindgen| bindgen.typescript(false).generate(folder))
+        // Names of functions are a quarter of the file, and nobody reads them in a browser.
+        .and_then(|bindgen| bindgen.typescript(false).remove_name_section(true).generate(folder))
         .map_err(|error| format!("wasm-bindgen: {}: {error:#}", input.display()).into())
 }
