@@ -39,7 +39,7 @@ function play(/** @type {number} */ many, /** @type {number} */ running) {
     added_ms: 1_750_000_000_000 + n,
   });
   const views = Array.from({ length: many }, (_, n) => view(n));
-  const answers = /** @type {Record<string, unknown>} */ ({ state: { phase: "ready", reason: null }, follow: { transfers: views }, settings: { view: null } });
+  const answers = /** @type {Record<string, unknown>} */ ({ state: { phase: "ready", reason: null }, follow: { transfers: views.slice(-100).reverse() }, settings: { view: null } });
   const listeners = /** @type {((message: any) => void)[]} */ ([]);
   const tell = (/** @type {any} */ message) => listeners.forEach((listener) => listener(message));
   const event = { addListener: (/** @type {any} */ listener) => listeners.push(listener), removeListener() {} };
@@ -48,7 +48,17 @@ function play(/** @type {number} */ many, /** @type {number} */ running) {
     onMessage: event,
     onDisconnect: { addListener() {}, removeListener() {} },
     disconnect() {},
-    postMessage: (/** @type {any} */ { id, kind }) => setTimeout(() => tell({ id, result: structuredClone(answers[kind] ?? {}) })),
+    postMessage: (/** @type {any} */ { id, kind }) =>
+      setTimeout(() => {
+        tell({ id, result: structuredClone(answers[kind] ?? {}) });
+        // As the background does: the newest are the answer, the others follow in pieces.
+        const later = kind === "follow" ? views.slice(0, -100).reverse() : [];
+        const next = () => {
+          tell({ event: "changed", data: { changed: structuredClone(later.splice(0, 1000)), removed: [] } });
+          if (later.length > 0) setTimeout(next);
+        };
+        if (later.length > 0) setTimeout(next);
+      }),
   };
   const { runtime } = /** @type {any} */ (globalThis).chrome;
   runtime.connect = () => {
@@ -86,6 +96,7 @@ try {
       const loaded = /** @type {PerformanceResourceTiming | undefined} */ (performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/pages/activity.js")));
       return [/** @type {any} */ (performance.getEntriesByName("activity-rows")[0])?.startTime ?? paint, loaded?.responseEnd ?? 0];
     });
+    await until("all of them are listed", () => window.evaluate((count) => document.querySelector("#transfers")?.getAttribute("aria-rowcount") === String(count), MANY));
     firsts.push(Number(first) - Number(script));
     await window.close();
   }

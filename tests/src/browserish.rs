@@ -298,11 +298,17 @@ impl Shared {
     }
 
     fn asked(&self, prompt: Prompt) {
+        if prompt.native {
+            // A dialog of the desktop asks.
+            return;
+        }
         let decision = {
             let mut user = self.user.lock().unwrap();
             match &prompt.question {
                 Question::Consent { .. } => user.consent.clone(),
                 Question::ServerCertificate { .. } => user.certificate.clone(),
+                // Nothing is dropped on this page.
+                Question::Dropped { .. } | Question::DroppedCopy { .. } => Some(Decision::Cancel),
                 Question::Credentials { .. } => Some(user.logins.pop_front().unwrap_or(Decision::Cancel)),
                 Question::OpenFiles(_) | Question::OpenFolders(_) | Question::SaveFile(_) => {
                     Some(match user.picks.pop_front() {

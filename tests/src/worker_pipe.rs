@@ -42,6 +42,7 @@ pub fn start(server: &Server, relay: &Relay, direction: Direction, source: &str,
         rate: RateSettings { policy: RatePolicy::Fixed, target: Some(RateKbps(kbps)), ..RateSettings::default() },
         sessions: 1,
         cookie: String::new(),
+        root_id: None,
     }
 }
 

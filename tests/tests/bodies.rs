@@ -20,7 +20,7 @@ fn refused(page: &Page<'_>, uri: &str, body: &str) -> Value {
 }
 
 #[test]
-fn hostile_json_in_a_body_is_a_bad_request() {
+fn h06_hostile_json_in_a_body_is_a_bad_request() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let page = browser.page("https://app.example", "app");
@@ -49,7 +49,7 @@ fn hostile_json_in_a_body_is_a_bad_request() {
 }
 
 #[test]
-fn wrong_types_in_a_spec_are_named_and_never_start_anything() {
+fn h07_wrong_types_in_a_spec_are_named_and_never_start_anything() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let page = browser.page("https://app.example", "app");
@@ -84,7 +84,7 @@ fn wrong_types_in_a_spec_are_named_and_never_start_anything() {
 }
 
 #[test]
-fn an_oversize_body_is_refused() {
+fn h02_an_oversize_body_is_refused() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let page = browser.page("https://app.example", "app");
@@ -95,7 +95,7 @@ fn an_oversize_body_is_refused() {
 }
 
 #[test]
-fn unknown_endpoints_wrong_methods_and_files_nobody_chose_have_their_own_status() {
+fn h07_unknown_endpoints_wrong_methods_and_files_nobody_chose_have_their_own_status() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let page = browser.page("https://app.example", "app");
@@ -112,7 +112,7 @@ fn unknown_endpoints_wrong_methods_and_files_nobody_chose_have_their_own_status(
 }
 
 #[test]
-fn a_page_that_asks_in_a_loop_is_slowed_down_and_others_are_not() {
+fn h14_a_page_that_asks_in_a_loop_is_slowed_down_and_others_are_not() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let page = browser.page("https://loop.example", "app");
@@ -122,7 +122,7 @@ fn a_page_that_asks_in_a_loop_is_slowed_down_and_others_are_not() {
 }
 
 #[test]
-fn a_site_that_asks_a_hundred_times_opens_one_consent_window_and_cannot_fill_the_agent() {
+fn h14_a_site_that_asks_a_hundred_times_opens_one_consent_window_and_cannot_fill_the_agent() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     browser.user(|user| user.consent = None);

@@ -47,7 +47,7 @@ fn answered(host: &HostPipe, text: &str) -> (u64, String) {
 }
 
 #[test]
-fn an_oversize_frame_ends_the_connection_before_anything_is_allocated() {
+fn h02_an_oversize_frame_ends_the_connection_before_anything_is_allocated() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     let before = processes::resident(host.pid());
@@ -61,7 +61,7 @@ fn an_oversize_frame_ends_the_connection_before_anything_is_allocated() {
 }
 
 #[test]
-fn an_empty_frame_ends_the_connection() {
+fn h01_an_empty_frame_ends_the_connection() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     host.send_raw(&[0; 4]);
@@ -69,7 +69,7 @@ fn an_empty_frame_ends_the_connection() {
 }
 
 #[test]
-fn a_truncated_frame_ends_the_connection() {
+fn h01_a_truncated_frame_ends_the_connection() {
     let scratch = Scratch::new();
     for bytes in [&[1_u8][..], &[9, 0, 0], &[9, 0, 0, 0, b'{']] {
         let host = HostPipe::greeted(&scratch);
@@ -80,7 +80,7 @@ fn a_truncated_frame_ends_the_connection() {
 }
 
 #[test]
-fn a_frame_that_never_ends_is_given_up_and_harms_nobody_else() {
+fn h04_a_frame_that_never_ends_is_given_up_and_harms_nobody_else() {
     let scratch = Scratch::new();
     let slow = HostPipe::greeted(&scratch);
     let begin = Instant::now();
@@ -91,7 +91,7 @@ fn a_frame_that_never_ends_is_given_up_and_harms_nobody_else() {
 }
 
 #[test]
-fn a_frame_that_trickles_in_is_given_up_too() {
+fn h04_a_frame_that_trickles_in_is_given_up_too() {
     let scratch = Scratch::new();
     let slow = HostPipe::greeted(&scratch);
     slow.send_raw(&1000_u32.to_ne_bytes());
@@ -112,7 +112,7 @@ fn is_timeout(frame: &[u8]) -> bool {
 }
 
 #[test]
-fn the_agents_socket_refuses_bad_frames_by_itself() {
+fn h02_the_agents_socket_refuses_bad_frames_by_itself() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let mut closed = 0;
@@ -139,7 +139,7 @@ fn the_agents_socket_refuses_bad_frames_by_itself() {
 }
 
 #[test]
-fn a_frame_that_is_no_json_gets_an_error_and_the_connection_stays() {
+fn h05_a_frame_that_is_no_json_gets_an_error_and_the_connection_stays() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     for text in ["no json", "[]", "5", "null", "{", "{}", r#"{"type":"telepathy","id":3}"#, "\u{feff}{}"] {
@@ -149,7 +149,7 @@ fn a_frame_that_is_no_json_gets_an_error_and_the_connection_stays() {
 }
 
 #[test]
-fn text_that_is_not_utf8_and_lone_surrogates_get_an_error() {
+fn h05_text_that_is_not_utf8_and_lone_surrogates_get_an_error() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     host.send_payload(b"{\"type\":\"request\",\"id\":1,\"kind\":\"ui.\xff\xfe\"}");
@@ -159,7 +159,7 @@ fn text_that_is_not_utf8_and_lone_surrogates_get_an_error() {
 }
 
 #[test]
-fn deep_nesting_gets_an_error() {
+fn h06_deep_nesting_gets_an_error() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     let deep = format!(
@@ -177,7 +177,7 @@ fn deep_nesting_gets_an_error() {
 }
 
 #[test]
-fn duplicate_keys_get_an_error() {
+fn h06_duplicate_keys_get_an_error() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     for text in [
@@ -191,7 +191,7 @@ fn duplicate_keys_get_an_error() {
 }
 
 #[test]
-fn wrong_types_huge_numbers_and_unknown_fields_get_an_error() {
+fn h07_wrong_types_huge_numbers_and_unknown_fields_get_an_error() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     for text in [
@@ -210,7 +210,7 @@ fn wrong_types_huge_numbers_and_unknown_fields_get_an_error() {
 }
 
 #[test]
-fn a_million_keys_are_read_or_refused_but_cost_no_memory_that_stays() {
+fn h06_a_million_keys_are_read_or_refused_but_cost_no_memory_that_stays() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     let agent = scratch.agents()[0];
@@ -230,14 +230,14 @@ fn a_million_keys_are_read_or_refused_but_cost_no_memory_that_stays() {
 }
 
 #[test]
-fn an_unknown_kind_gets_its_own_error_with_the_id_of_the_request() {
+fn h07_an_unknown_kind_gets_its_own_error_with_the_id_of_the_request() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     assert_eq!(answered(&host, r#"{"type":"request","id":8,"kind":"ui.fly"}"#), (8, codes::UNKNOWN_KIND.to_owned()));
 }
 
 #[test]
-fn a_request_of_an_extension_page_may_not_carry_an_origin_and_a_page_must() {
+fn h08_a_request_of_an_extension_page_may_not_carry_an_origin_and_a_page_must() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     let ui = r#"{"type":"request","id":9,"kind":"ui.status","origin":"https://a.example"}"#;
@@ -249,7 +249,7 @@ fn a_request_of_an_extension_page_may_not_carry_an_origin_and_a_page_must() {
 }
 
 #[test]
-fn pages_without_an_origin_and_plain_http_pages_are_refused() {
+fn h08_pages_without_an_origin_and_plain_http_pages_are_refused() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     for origin in [
@@ -274,7 +274,7 @@ fn pages_without_an_origin_and_plain_http_pages_are_refused() {
 }
 
 #[test]
-fn a_host_started_for_another_extension_says_nothing_and_starts_nothing() {
+fn h09_a_host_started_for_another_extension_says_nothing_and_starts_nothing() {
     let scratch = Scratch::new();
     let ours = chromium_argument();
     for arguments in [
@@ -294,7 +294,7 @@ fn a_host_started_for_another_extension_says_nothing_and_starts_nothing() {
 }
 
 #[test]
-fn the_first_frame_must_be_the_extensions_hello() {
+fn h19_the_first_frame_must_be_the_extensions_hello() {
     let scratch = Scratch::new();
     let host = HostPipe::chromium(&scratch);
     host.send_payload(br#"{"type":"request","id":1,"kind":"ui.status"}"#);
@@ -302,7 +302,7 @@ fn the_first_frame_must_be_the_extensions_hello() {
 }
 
 #[test]
-fn a_hello_of_another_major_version_is_refused_and_says_which_part_is_old() {
+fn h19_a_hello_of_another_major_version_is_refused_and_says_which_part_is_old() {
     let scratch = Scratch::new();
     let host = HostPipe::chromium(&scratch);
     let mut hello: Value = serde_json::to_value(hello("s")).unwrap();
@@ -316,7 +316,7 @@ fn a_hello_of_another_major_version_is_refused_and_says_which_part_is_old() {
 }
 
 #[test]
-fn an_answer_larger_than_a_frame_comes_in_parts_that_join() {
+fn h03_an_answer_larger_than_a_frame_comes_in_parts_that_join() {
     let scratch = Scratch::new();
     let server = Server::start(&scratch, ServerOptions::default());
     tree::file(&server.docroot().join("f"), 10, 1);
@@ -334,7 +334,7 @@ fn an_answer_larger_than_a_frame_comes_in_parts_that_join() {
 }
 
 #[test]
-fn a_site_the_user_refuses_gets_an_error_and_is_not_asked_about_again() {
+fn h10_a_site_the_user_refuses_gets_an_error_and_is_not_asked_about_again() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     browser.user(|user| user.consent = Some(Decision::Deny { remember: true }));
@@ -367,4 +367,43 @@ fn a_consent_is_remembered_over_an_agents_kill_and_holds_for_its_site_only() {
     assert_eq!(consents(&browser), 0, "an acknowledged decision survives SIGKILL");
     assert_eq!(ask(&browser, "https://other.example"), 200);
     assert_eq!(consents(&browser), 1, "another site asks for itself");
+}
+
+#[test]
+fn h04_a_length_in_the_wrong_byte_order_is_refused_at_once() {
+    let scratch = Scratch::new();
+    let host = HostPipe::greeted(&scratch);
+    let begin = Instant::now();
+    let payload = br#"{"type":"request","id":1,"kind":"ui.status"}"#;
+    let mut wrong = u32::try_from(payload.len()).unwrap().swap_bytes().to_ne_bytes().to_vec();
+    wrong.extend_from_slice(payload);
+    host.send_raw(&wrong);
+    ends_with(&scratch, &host, codes::BAD_REQUEST, SOON);
+    assert!(begin.elapsed() < Duration::from_secs(10), "nobody waited for 700 MB");
+}
+
+#[test]
+fn h16_nothing_but_frames_leaves_the_host_however_much_is_logged_and_whatever_goes_wrong() {
+    let scratch = Scratch::new();
+    scratch.write_settings("[log]\nlevel = \"trace\"\n");
+    let mut command = scratch.command("godwit-host");
+    command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").env("GODWIT_LOG", "trace").arg(chromium_argument());
+    let host = HostPipe::spawn_command(&scratch, command);
+    host.send(&hello("s"));
+    host.until_message("the hello", |m| matches!(m, Message::Hello(_)));
+    answered(&host, "no json");
+    answered(&host, r#"{"type":"request","id":8,"kind":"ui.fly"}"#);
+    host.send_raw(&u32::MAX.to_ne_bytes());
+    host.until_end(SOON);
+    let raw = host.raw();
+    let mut rest = &raw[..];
+    let mut frames = 0;
+    while let Some((prefix, after)) = rest.split_first_chunk() {
+        let (frame, after) = after.split_at(decode_prefix(*prefix).expect("a length"));
+        Message::parse(frame).expect("a message");
+        rest = after;
+        frames += 1;
+    }
+    assert_eq!(rest, b"", "what follows the last frame");
+    assert!(frames >= 4, "{frames}");
 }

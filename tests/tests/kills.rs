@@ -200,7 +200,7 @@ fn a_download_survives_the_agents_kill_in_the_queue_and_completes_from_where_it_
 }
 
 #[test]
-fn a_transfer_goes_on_when_the_browser_is_killed_and_a_new_one_sees_it_completed() {
+fn h18_a_transfer_goes_on_when_the_browser_is_killed_and_a_new_one_sees_it_completed() {
     let case = Case::new(Way::Up);
     let browser = Browserish::open(&case.scratch);
     let page = browser.page(SITE, APP);

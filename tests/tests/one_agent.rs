@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::Command;
 
 #[test]
-fn of_two_agents_started_at_once_one_stays() {
+fn h17_of_two_agents_started_at_once_one_stays() {
     let scratch = Scratch::new();
     let start = |name: &str| scratch.command("godwit-agent").stderr(scratch.log_file(name)).spawn().unwrap();
     let mut both = [start("agent-1"), start("agent-2")];
@@ -26,7 +26,7 @@ fn of_two_agents_started_at_once_one_stays() {
 }
 
 #[test]
-fn ten_hosts_at_once_start_one_agent_and_all_are_answered() {
+fn h17_ten_hosts_at_once_start_one_agent_and_all_are_answered() {
     let scratch = Scratch::new();
     let browsers: Vec<Browserish> = std::thread::scope(|scope| {
         let opening: Vec<_> = (0..10).map(|_| scope.spawn(|| Browserish::open(&scratch))).collect();
@@ -45,7 +45,7 @@ fn ten_hosts_at_once_start_one_agent_and_all_are_answered() {
 }
 
 #[test]
-fn a_host_ends_when_its_browser_closes_the_pipe_and_the_agent_stays() {
+fn h18_a_host_ends_when_its_browser_closes_the_pipe_and_the_agent_stays() {
     let scratch = Scratch::new();
     let host = HostPipe::greeted(&scratch);
     let agents = scratch.agents();
@@ -57,7 +57,7 @@ fn a_host_ends_when_its_browser_closes_the_pipe_and_the_agent_stays() {
 }
 
 #[test]
-fn a_socket_left_behind_by_a_killed_agent_does_not_stop_the_next_one() {
+fn h17_a_socket_left_behind_by_a_killed_agent_does_not_stop_the_next_one() {
     let scratch = Scratch::new();
     let browser = Browserish::open(&scratch);
     let first = browser.status().pid;
@@ -70,7 +70,7 @@ fn a_socket_left_behind_by_a_killed_agent_does_not_stop_the_next_one() {
 }
 
 #[test]
-fn the_socket_is_closed_to_other_users() {
+fn h17_the_socket_is_closed_to_other_users() {
     let scratch = Scratch::new();
     let _browser = Browserish::open(&scratch);
     let socket = std::fs::symlink_metadata(scratch.home().join("run/agent.sock")).unwrap();
@@ -141,4 +141,25 @@ fn a_database_that_cannot_be_read_is_set_aside_by_name_and_never_deleted() {
     let (status, _) =
         browser.page("https://app.example", "app").post("/connect/windows/select-open-file-dialog/", json!({}));
     assert_eq!(status, 200, "and Godwit works");
+}
+
+#[test]
+fn s08_the_agent_listens_on_no_tcp_port() {
+    let scratch = Scratch::new();
+    let browser = Browserish::open(&scratch);
+    let pid = browser.status().pid;
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| Some(std::fs::read_link(entry.ok()?.path()).ok()?.to_string_lossy().into_owned()))
+        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    assert!(!sockets.is_empty(), "the agent's Unix socket is among them");
+    for table in ["tcp", "tcp6"] {
+        // Columns: number, local address, remote address, state (0A = listening), …, and the inode as the tenth.
+        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap();
+        for line in text.lines().skip(1) {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            assert!(!(columns[3] == "0A" && sockets.iter().any(|inode| inode == columns[9])), "{line}");
+        }
+    }
 }

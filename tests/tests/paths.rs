@@ -58,7 +58,7 @@ fn refused(page: &Page<'_>, spec: &Value, settings: Value, wanted: &[u16]) {
 }
 
 #[test]
-fn a_path_nobody_picked_is_refused_with_406() {
+fn h11_a_path_nobody_picked_is_refused_with_406() {
     let case = Case::new();
     let browser = Browserish::open(&case.scratch);
     let page = browser.page(SITE, APP);
@@ -71,7 +71,7 @@ fn a_path_nobody_picked_is_refused_with_406() {
 }
 
 #[test]
-fn a_way_out_of_a_picked_folder_is_refused() {
+fn h11_a_way_out_of_a_picked_folder_is_refused() {
     let case = Case::new();
     let picked = case.scratch.folder("picked");
     tree::file(&picked.join("a"), 10, 1);
@@ -92,7 +92,7 @@ fn a_way_out_of_a_picked_folder_is_refused() {
 }
 
 #[test]
-fn strange_kinds_of_sources_are_refused() {
+fn h11_strange_kinds_of_sources_are_refused() {
     let case = Case::new();
     let picked = case.scratch.folder("picked");
     let browser = Browserish::open(&case.scratch);
@@ -114,7 +114,7 @@ fn strange_kinds_of_sources_are_refused() {
 }
 
 #[test]
-fn a_nul_in_a_path_is_refused() {
+fn h11_a_nul_in_a_path_is_refused() {
     let case = Case::new();
     let picked = case.scratch.folder("picked");
     tree::file(&picked.join("a"), 10, 1);
@@ -128,7 +128,7 @@ fn a_nul_in_a_path_is_refused() {
 }
 
 #[test]
-fn a_pick_of_one_site_is_no_grant_for_another() {
+fn s05_a_pick_of_one_site_is_no_grant_for_another() {
     let case = Case::new();
     let picked = case.scratch.folder("picked");
     tree::file(&picked.join("a"), 10, 1);
@@ -144,7 +144,7 @@ fn a_pick_of_one_site_is_no_grant_for_another() {
 }
 
 #[test]
-fn an_absolute_download_folder_nobody_picked_is_refused_with_406() {
+fn h12_an_absolute_download_folder_nobody_picked_is_refused_with_406() {
     let case = Case::new();
     tree::file(&case.server.docroot().join("a"), 10, 1);
     let elsewhere = case.scratch.folder("elsewhere");
@@ -162,7 +162,7 @@ fn an_absolute_download_folder_nobody_picked_is_refused_with_406() {
 }
 
 #[test]
-fn a_download_cannot_name_a_target_outside_its_folder() {
+fn h12_a_download_cannot_name_a_target_outside_its_folder() {
     let case = Case::new();
     tree::file(&case.server.docroot().join("a"), 10, 1);
     let browser = Browserish::open(&case.scratch);
@@ -258,7 +258,7 @@ fn plant(case: &Case, at: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn links_planted_in_the_download_folder_are_not_followed() {
+fn s05_links_planted_in_the_download_folder_are_not_followed() {
     let case = Case::new();
     tree::file(&case.server.docroot().join("tree/file.bin"), 300_000, 1);
     for planted in ["Downloads/tree/file.bin", "Downloads/tree/file.bin.partial", "Downloads/tree/file.bin.aspera-ckpt"]

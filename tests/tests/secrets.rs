@@ -54,7 +54,7 @@ fn assert_clean_files(folder: &Path) {
 }
 
 #[test]
-fn secrets_of_a_spec_are_in_no_log_no_argument_no_environment_no_database_and_no_frame() {
+fn h15_secrets_of_a_spec_are_in_no_log_no_argument_no_environment_no_database_and_no_frame() {
     let scratch = Scratch::new();
     scratch.write_settings("[retry]\nattempts = 5\ninterval_seconds = 1\n[log]\nlevel = \"trace\"\n");
     let options = ServerOptions { user: ("ann".into(), PASSWORD.into()), by_config: true, ..ServerOptions::default() };
@@ -111,7 +111,7 @@ fn secrets_of_a_spec_are_in_no_log_no_argument_no_environment_no_database_and_no
 }
 
 #[test]
-fn a_password_survives_an_agents_kill_without_being_readable_on_disk() {
+fn h15_a_password_survives_an_agents_kill_without_being_readable_on_disk() {
     let scratch = Scratch::new();
     let options = ServerOptions { user: ("ann".into(), PASSWORD.into()), by_config: true, ..ServerOptions::default() };
     let server = Server::start(&scratch, options);

@@ -2,6 +2,7 @@
 // A real browser with our extension, its own profile and home, driven by puppeteer: Chromium over CDP, Firefox over
 // WebDriver BiDi. What differs between the two stays in this file.
 
+import fs from "node:fs";
 import path from "node:path";
 import puppeteer from "puppeteer-core";
 import { ExtensionWindow } from "./window.mjs";
@@ -83,14 +84,16 @@ export class Browser {
     const driver = await (name === "chromium" ? launchChromium(common) : launchFirefox(common));
     const id = await driver.installExtension(path.join(DIST, `extension-${name}`));
     const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
-    return new Browser(machine, name, driver, base);
+    return new Browser(machine, name, driver, base, id);
   }
 
   /**
    * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name
    * @param {import("puppeteer-core").Browser} driver @param {string} base address of the extension's pages
+   * @param {string} id of the extension
    */
-  constructor(machine, name, driver, base) {
+  constructor(machine, name, driver, base, id) {
+    this.id = id;
     this.machine = machine;
     this.name = name;
     this.driver = driver;
@@ -158,6 +161,44 @@ export class Browser {
         `WebExtensionPolicy.getByID("${GECKO_ID}").extension.terminateBackground({disableResetIdleForTest: true})`,
       );
     }
+  }
+
+  /**
+   * Drops files on an element as the desktop would: the page's events are the browser's own. Firefox lets a test make the event only,
+   * with files of the same name, content and time.
+   * @param {Site} site @param {string} selector @param {string[]} files
+   */
+  async drop(site, selector, files) {
+    await site.page.bringToFront();
+    if (this.name === "chromium") {
+      const session = await site.page.createCDPSession();
+      const box = await (await site.page.$(selector))?.boundingBox();
+      if (!box) throw new Error(`${selector} cannot be seen`);
+      const at = { x: box.x + box.width / 2, y: box.y + box.height / 2, data: { items: [], files, dragOperationsMask: 1 } };
+      for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"])) await session.send("Input.dispatchDragEvent", { type, ...at });
+      return session.detach();
+    }
+    const described = files.map((file) => {
+      return { name: path.basename(file), text: fs.readFileSync(file, "utf8"), lastModified: Math.floor(fs.statSync(file).mtimeMs) };
+    });
+    // What the browser's own code puts in, a page may not read: the files are the page's own.
+    const make = `
+      const data = new DataTransfer();
+      for (const { name, text, lastModified } of ${JSON.stringify(described)}) data.items.add(new File([text], name, { lastModified }));
+      new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data });`;
+    const script = `
+      const event = Cu.evalInSandbox(${JSON.stringify(make)}, Cu.Sandbox(content, { sandboxPrototype: content, wantXrays: false }));
+      content.windowUtils.dispatchDOMEventViaPresShellForTesting(content.document.querySelector(${JSON.stringify(selector)}), event);`;
+    const url = JSON.stringify(site.page.url());
+    await this.#chrome(`gBrowser.selectedBrowser.currentURI.spec === ${url}
+      ? gBrowser.selectedBrowser.messageManager.loadFrameScript("data:," + encodeURIComponent(${JSON.stringify(script)}), false)
+      : Promise.reject(new Error("another tab is shown: " + gBrowser.selectedBrowser.currentURI.spec))`);
+  }
+
+  /** Takes the extension away and installs it again, with the pages that are open. */
+  async reinstall() {
+    await this.driver.uninstallExtension(this.id);
+    await this.driver.installExtension(path.join(DIST, `extension-${this.name}`));
   }
 
   /** Shows pages and windows as with the system set to dark or light. @param {"dark" | "light"} scheme @param {ExtensionWindow | Site} on */

@@ -8,7 +8,7 @@ import { until } from "./wait.mjs";
 const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
 
 /**
- * Presses Tab until every stop in sight has had the focus; fails if one is never reached.
+ * Presses Tab until every stop in sight has had the focus; fails if one is never reached, or if nothing shows where the focus is.
  * @param {import("./window.mjs").ExtensionWindow} window
  */
 export async function walk(window) {
@@ -25,7 +25,13 @@ export async function walk(window) {
       seen.stops.add(element);
     }
     const left = seen.stops.size;
-    document.addEventListener("focusin", (event) => seen.stops.delete(event.target));
+    seen.unseen = [];
+    document.addEventListener("focusin", ({ target }) => {
+      seen.stops.delete(target);
+      const element = /** @type {HTMLElement} */ (target);
+      const { outlineStyle, boxShadow } = getComputedStyle(element);
+      if (element.tabIndex >= 0 && outlineStyle === "none" && boxShadow === "none") seen.unseen.push(element.outerHTML.slice(0, 120));
+    });
     // Tab goes on from here: Firefox leaves the document at its end for its own buttons.
     const start = document.createElement("span");
     start.tabIndex = -1;
@@ -36,9 +42,10 @@ export async function walk(window) {
   const count = await until("the window has something to stop at", begin);
   for (let presses = 0; presses < count * 2 + 40; presses += 1) {
     await window.press("Tab");
-    if ((await left(window)).length === 0) return;
+    if ((await left(window)).length === 0) break;
   }
   assert.deepEqual(await left(window), [], "reached by Tab");
+  assert.deepEqual(await window.evaluate(() => /** @type {any} */ (globalThis).unseen), [], "the focus is seen");
 }
 
 /** @param {import("./window.mjs").ExtensionWindow} window @returns {Promise<string[]>} */

@@ -26,7 +26,9 @@ export class Machine {
     this.temporary = folder === undefined;
     /** Environment of everything that runs on this machine. */
     this.environment = { ...process.env, HOME: this.home, GODWIT_HOME: this.godwitHome, TMPDIR: os.tmpdir() };
-    for (const name of ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_DOWNLOAD_DIR"]) {
+    // Nor must a dialog appear on the developer's own screen, where nobody answers it.
+    const screen = ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"];
+    for (const name of ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_DOWNLOAD_DIR", ...screen]) {
       delete (/** @type {any} */ (this.environment)[name]);
     }
   }

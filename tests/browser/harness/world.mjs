@@ -22,11 +22,12 @@ export class World {
     this.browser = /** @type {any} */ (undefined);
   }
 
-  /** @param {{register?: boolean, server?: boolean}} [options] */
+  /** @param {{register?: boolean, server?: boolean, profile?: string}} [options] `profile`: name of the browser's folder */
   async start(options = {}) {
     this.pages = await serve("pages");
     if (options.server ?? true) this.server = await TransferServer.start(this.machine);
-    this.browser = await Browser.launch(this.machine, this.name, { register: options.register ?? true });
+    const { register = true, profile } = options;
+    this.browser = await Browser.launch(this.machine, this.name, { register, ...(profile ? { profile } : {}) });
   }
 
   /** The browser again, after it was quit or killed. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import path from "node:path";
+import { look } from "../harness/look.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 import { until } from "../harness/wait.mjs";
@@ -81,6 +82,21 @@ inEachBrowser("activity", (name) => {
     assert.match(text, /19/);
     assert.match(text, /access/, "the next step");
     assert.ok(!text.includes("wrong"), "no password");
+  });
+
+  test("the details tell the files that ended, what the site asked for, and what the log says, without a secret", async () => {
+    await activity.click(`[data-uuid="${done}"] .title`);
+    await activity.click('[data-more="files"] summary');
+    await until("its file is listed", async () => /\.(bin|txt)/.test(await activity.text('[data-more="files"] li.completed .path')));
+    await activity.click('[data-more="record"] summary');
+    await until("request and log are there", async () => {
+      const text = await activity.text('[data-more="record"]');
+      return text.includes('"remote_host": "127.0.0.1"') && text.includes("transfer completed");
+    });
+    const text = await activity.text("#details");
+    assert.ok(!text.includes(world.server.password), "no password");
+    await look(activity, name, "activity-record", { width: 960, height: 900 });
+    for (const more of ["files", "record"]) await activity.click(`[data-more="${more}"] summary`);
   });
 
   test("keys alone walk the list, choose several, and the bar acts on all of them", async () => {

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import path from "node:path";
+import { walk } from "../harness/keys.mjs";
 import { look } from "../harness/look.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { until } from "../harness/wait.mjs";
@@ -54,6 +55,7 @@ inEachBrowser("credentials", (name) => {
     assert.notEqual(await window.text("#problem"), "", "it says that the login was refused");
     assert.equal(await window.evaluate(() => document.activeElement?.id), "password");
     await look(window, name, "credentials", { width: 520, height: 560 });
+    await walk(window);
     await window.click("#log-in");
     assert.notEqual(await window.text("#problem"), "", "an empty password is not sent");
     await window.fill("#password", world.server.password);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
+import { until } from "../harness/wait.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 
 inEachBrowser("dialogs", (name) => {
@@ -66,6 +67,34 @@ inEachBrowser("dialogs", (name) => {
     assert.equal(fs.readFileSync(target, "utf8"), "the take");
     const other = { ...spec, destination_root: path.join(folder, "other.bin") };
     assert.equal((await site.last("startTransfer", other, absolute)).error.error.code, 406);
+  });
+
+  test("who wants to be asked where to save is asked at each download, and one that is cancelled never begins", async () => {
+    fs.writeFileSync(path.join(world.machine.docroot, "asked.bin"), "asked");
+    const preferences = await world.browser.open("preferences");
+    const setting = "#set-downloads-always-ask";
+    await preferences.fill(setting, true);
+    const saved = (/** @type {boolean} */ on) =>
+      until("the setting is saved", () => fs.readFileSync(path.join(world.machine.godwitHome, "settings.toml"), "utf8").includes(`always_ask = ${on}`));
+    await saved(true);
+    const site = await world.openSite();
+    const spec = { ...world.server.spec(), direction: "receive", paths: [{ source: "/asked.bin" }] };
+    const started = site.start(spec);
+    const picker = await world.browser.window("picker");
+    assert.equal(await picker.text("#site-title"), "(“asked.bin”)");
+    await picker.goTo(folder);
+    await picker.click("#choose");
+    await world.browser.noWindow("picker");
+    await site.reaches(await started, "completed");
+    assert.equal(fs.readFileSync(path.join(folder, "asked.bin"), "utf8"), "asked");
+
+    const declined = site.last("startTransfer", spec, {});
+    await (await world.browser.window("picker")).press("Escape");
+    assert.equal((await declined).error.error.code, 403);
+    assert.equal((await site.last("startTransfer", spec, { allow_dialogs: false })).error, undefined, "it may not ask");
+    await preferences.fill(setting, false);
+    await saved(false);
+    await preferences.close();
   });
 
   test("a page can open the windows of Godwit", async () => {

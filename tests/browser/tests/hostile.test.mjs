@@ -1,5 +1,5 @@
 // @ts-check
-// A page that means harm: what it sends is refused with its error, and everyone else is served on.
+// A page that means harm (docs/fault-matrix.md): what it sends is refused with its error, and everyone else is served on.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -342,6 +342,7 @@ const start = (request_id, spec, settings = {}) =>
 
 inEachBrowser("a host that is not ours", (name) => {
   const world = new World(name);
+  const log = path.join(world.machine.folder, "starts");
   const program = path.join(world.machine.folder, "host.mjs");
   before(async () => {
     await world.start({ server: false });
@@ -353,8 +354,11 @@ inEachBrowser("a host that is not ours", (name) => {
 
   /** The program that the browser starts as the host from now on. @param {string} body */
   const host = (body) => {
-    fs.writeFileSync(program, `#!${process.execPath}\n${body}`, { mode: 0o755 });
+    const first = `#!${process.execPath}\nimport fs from "node:fs";\nfs.appendFileSync(${JSON.stringify(log)}, Date.now() + "\\n");\n`;
+    fs.writeFileSync(log, "");
+    fs.writeFileSync(program, first + body, { mode: 0o755 });
   };
+  const starts = () => fs.readFileSync(log, "utf8").trim().split("\n").filter(Boolean).map(Number);
   /** A page that looks for Godwit as long as it lives. */
   const searching = async () => {
     const tab = await world.browser.driver.newPage();
@@ -384,6 +388,26 @@ inEachBrowser("a host that is not ours", (name) => {
       await page.close();
     });
   }
+
+  test("P8: a host that breaks at once is started again after pauses that grow, however often pages ask", async () => {
+    host("process.exit(3);");
+    const pages = [await searching(), await searching(), await searching()];
+    let asked = 0;
+    const times = await until("it was started six times", async () => {
+      // The SDK pauses by itself; a page that means harm does not.
+      for (const page of pages) await page.send([get((asked += 1), "/connect/info/version")]);
+      const all = starts();
+      return all.length >= 6 ? all : undefined;
+    }, 120_000);
+    const [first = 0] = times;
+    const took = (times[5] ?? 0) - first;
+    assert.ok(took >= 2_000, `six starts within ${took} ms`);
+    assert.ok(asked > 3 * times.length, `${asked} requests did not start it each time`);
+    for (const page of pages) {
+      assert.ok((await page.wire("responses")).every((each) => [0, 429, 503].includes(each.status) && JSON.parse(each.body).error), "no page waits for ever");
+      await page.close();
+    }
+  });
 
   test("S7: a host that writes something else than frames is dropped, and the page hears of it", async () => {
     host('process.stdin.once("data", () => process.stdout.write("Hello, this is no frame. Not at all, whatever you make of it.\\n"));');

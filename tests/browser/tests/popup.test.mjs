@@ -10,6 +10,11 @@ import { makeRandomFile } from "../harness/tree.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 import { until } from "../harness/wait.mjs";
 
+/** True if the toolbar button has this text. @param {string} key */
+const buttonSays = async (key) => {
+  const { action, i18n } = /** @type {any} */ (globalThis).chrome;
+  return (await action.getTitle({})) === i18n.getMessage(key);
+};
 const SIZE = { width: 420, height: 580 };
 
 inEachBrowser("popup", (name) => {
@@ -49,6 +54,7 @@ inEachBrowser("popup", (name) => {
     await popup.click("#slow");
     await until("it is pressed", async () => (await pressed()) === "true");
     await until("it says that there are no limits", () => popup.shows("#slow-note"));
+    await until("the toolbar button says so", () => popup.evaluate(buttonSays, "buttonSlow"));
     await look(popup, name, "popup-slow", SIZE);
     await walk(popup);
     const preferences = await world.browser.open("preferences");
@@ -107,8 +113,29 @@ inEachBrowser("popup", (name) => {
     for (const id of ["version-extension", "version-host", "version-agent"]) assert.match(await about.text(`#${id}`), /^\d+\.\d+/, id);
     assert.match(await about.text('[data-fact="factManifest"]'), /io\.godwit\.host\.json$/);
     assert.match(await about.text('[data-fact="factAgent"]'), /\d/);
-    await look(about, name, "about", { width: 620, height: 620 });
+    await look(about, name, "about", { width: 620, height: 820 });
     await walk(about);
+    await about.close();
+  });
+
+  test("a server is tested over UDP and TCP, and a port where nobody answers is told", async () => {
+    const about = await world.browser.open("about");
+    const run = async (/** @type {number} */ udp) => {
+      const before = await about.evaluate(() => document.querySelector("#test-result")?.getAttribute("data-done") ?? "0");
+      await about.fill("#test-host", "127.0.0.1");
+      await about.fill("#test-udp", String(udp));
+      await about.fill("#test-tcp", String(world.server.tcpPort));
+      await about.click("#test-run");
+      await until("the result is there", () => about.evaluate((last) => document.querySelector("#test-result")?.getAttribute("data-done") !== last && document.querySelector(".verdict") !== null, before), 60_000);
+      return about.evaluate(() => ({
+        verdict: document.querySelector(".verdict")?.getAttribute("data-verdict"),
+        ports: [...document.querySelectorAll("[data-port]")].map((each) => each.getAttribute("data-reached")),
+      }));
+    };
+    assert.deepEqual(await run(world.server.port), { verdict: "serverTestGood", ports: ["true", "true"] });
+    await look(about, name, "about-server-test", { width: 620, height: 900 });
+    // The port for echoes of old: nobody has it open.
+    assert.deepEqual(await run(7), { verdict: "serverTestBlocked", ports: ["false", "true"] });
     await about.close();
   });
 });

@@ -46,7 +46,7 @@ inEachBrowser("survival", (name) => {
     assert.equal(arrived("background"), undefined);
   });
 
-  test("after the background was stopped while idle, dialogs and transfers work as before", async () => {
+  test("P7: after the background was stopped while idle, dialogs and transfers work as before", async () => {
     const site = await world.openSite();
     await world.browser.stopBackground();
     await world.pickFile(site, file);

@@ -4,6 +4,7 @@
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
+import { walk } from "../harness/keys.mjs";
 import { look, lookForced } from "../harness/look.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
@@ -42,11 +43,13 @@ inEachBrowser("windows", (name) => {
     const consent = await world.browser.window("consent");
     await until("the buttons wake up", () => consent.evaluate(() => !(/** @type {any} */ (document.querySelector("#allow-always")).disabled)));
     await look(consent, name, "consent", DIALOG);
+    await walk(consent);
     await consent.click("#allow-always");
     const picker = await world.browser.window("picker");
     await picker.goTo(folder);
     await picker.click('#list [data-name="Sound.wav"]');
     await look(picker, name, "picker", { width: 900, height: 640 });
+    await walk(picker);
     await picker.enter("#path-input", film);
     await world.browser.noWindow("picker");
     await picked;
@@ -63,6 +66,7 @@ inEachBrowser("windows", (name) => {
     const window = await world.browser.window("certificate");
     await until("the buttons wake up", () => window.evaluate(() => !(/** @type {any} */ (document.querySelector("#allow-once")).disabled)));
     await look(window, name, "certificate", DIALOG);
+    await walk(window);
     await window.click("#deny");
     await site.reaches(await started, "failed");
   });

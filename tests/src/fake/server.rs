@@ -84,6 +84,7 @@ impl Server {
             rate: RateSettings::default(),
             sessions: 1,
             cookie: String::new(),
+            root_id: None,
         }
     }
 
