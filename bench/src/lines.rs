@@ -47,8 +47,17 @@ pub(crate) const ROWS: [Row; 10] = [
 /// stream's frames are not.
 const CONTENT: f64 = 1416.0 / 1500.0;
 
-/// How long a second at another rate may take to be reached, as a part of that rate.
+/// The part of a new rate that counts as reached.
 const REACHED: f64 = 0.85;
+
+/// What followed a change of the line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Recovery {
+    /// Seconds until a whole second began in which the line carried 85 % of the new rate.
+    pub(crate) reached: f64,
+    /// The lowest of all sliding seconds from then on, % of the new rate.
+    pub(crate) lowest: f64,
+}
 
 impl Row {
     /// As in the tables.
@@ -82,25 +91,28 @@ impl Row {
         (1..100_000).map(|n| f64::from(n) * 0.1).find(|s| self.possible(*s) >= bytes).unwrap_or(f64::NAN)
     }
 
-    /// After a change of the line, the seconds until every sliding second is at 85 % of the new rate on the wire: the
-    /// longest of all changes. `None` if the line does not change.
-    pub(crate) fn recovery(&self, direction: &Value) -> Option<f64> {
+    /// How the line was taken into use after it changed: the worst of all changes. `None` if the line does not change.
+    pub(crate) fn recovery(&self, direction: &Value) -> Option<Recovery> {
         let changes: Vec<(u32, u32)> = match self.line.black {
             Some((at, duration)) => vec![(at + duration, self.line.rate)],
             None => self.line.steps.to_vec(),
         };
         let tenths = tenths(direction, |_| true);
         let end = tenths.iter().rposition(|bytes| *bytes > 0)?;
-        let times = changes.iter().enumerate().filter_map(|(n, (at, rate))| {
+        let each = changes.iter().enumerate().filter_map(|(n, (at, rate))| {
             let begin = *at as usize * 10;
             // Without the last second: a transfer ends with less.
             let next = changes.get(n + 1).map_or(end.saturating_sub(10), |(next, _)| *next as usize * 10);
-            let wanted = f64::from(*rate) * 1e6 / 8.0 * REACHED;
-            let mut starts = (begin..=next.min(end).checked_sub(10)?).rev();
-            let late = starts.find(|s| (tenths[*s..*s + 10].iter().sum::<u64>() as f64) < wanted);
-            (begin < end).then(|| late.map_or(0.0, |s| (s + 1 - begin) as f64 / 10.0))
+            let full = f64::from(*rate) * 1e6 / 8.0;
+            let seconds: Vec<f64> = (begin..=next.min(end).checked_sub(10)?)
+                .map(|s| tenths[s..s + 10].iter().sum::<u64>() as f64 / full)
+                .collect();
+            // Never reached: all the time there was.
+            let reached = seconds.iter().position(|share| *share >= REACHED).unwrap_or(seconds.len());
+            let lowest = seconds[reached..].iter().copied().reduce(f64::min).unwrap_or(0.0);
+            (begin < end).then_some(Recovery { reached: reached as f64 / 10.0, lowest: lowest * 100.0 })
         });
-        times.reduce(f64::max)
+        each.reduce(|a, b| Recovery { reached: a.reached.max(b.reached), lowest: a.lowest.min(b.lowest) })
     }
 
     fn schedule(&self) -> Schedule {
@@ -154,18 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn recovery_is_the_time_until_the_new_rate_is_held() {
-        // 200 Mbit/s are 2.5 MB in a tenth of a second. After second 24 the rate comes back 2 s late.
+    fn recovery_is_when_the_new_rate_is_reached_and_how_it_is_held() {
+        // 200 Mbit/s are 2.5 MB in a tenth of a second. After second 24 the rate comes back 2 s late, and is halved for
+        // half a second later.
         let bytes: Vec<u64> = (0..400)
             .map(|n| match n {
                 0..120 => 2_500_000,
                 120..260 => 625_000,
+                300..305 => 1_250_000,
                 _ => 2_500_000,
             })
             .collect();
         let direction = json!({"flows": [{"bytes_per_100ms": bytes}]});
-        let time = row("steps").recovery(&direction).unwrap();
-        assert!((1.7..2.1).contains(&time), "{time}");
+        let recovery = row("steps").recovery(&direction).unwrap();
+        assert!((1.7..2.1).contains(&recovery.reached), "{recovery:?}");
+        assert!((recovery.lowest - 75.0).abs() < 0.1, "{recovery:?}");
         assert_eq!(row("near").recovery(&direction), None);
+        let never = json!({"flows": [{"bytes_per_100ms": vec![625_000_u64; 400]}]});
+        assert_eq!(row("steps").recovery(&never), Some(Recovery { reached: 14.0, lowest: 0.0 }));
     }
 }

@@ -11,7 +11,7 @@ use godwit_tests::tree;
 use std::time::Duration;
 
 /// The table.
-pub(crate) const COLUMNS: [Column; 9] = [
+pub(crate) const COLUMNS: [Column; 10] = [
     ("seconds", "seconds", 1),
     ("Mbit/s", "mbit", 1),
     ("% of the limit", "share", 1),
@@ -21,6 +21,7 @@ pub(crate) const COLUMNS: [Column; 9] = [
     ("CPU s, both ends", "cpu", 1),
     ("lost in the queue", "dropped", 0),
     ("back at 85 % after s", "recovery", 1),
+    ("lowest second then, %", "lowest", 0),
 ];
 
 /// Our own are not cut, but one that hangs must not hang the rest.
@@ -116,8 +117,9 @@ fn measure(
     add("wire", figure(&direction["offered_bytes"]) / copied.bytes.max(1) as f64);
     add("dropped", figure(&direction["dropped"]));
     add("line_late_p95", figure(&direction["late_ms"]["p95"]));
-    if let Some(time) = row.recovery(direction) {
-        add("recovery", time);
+    if let Some(recovery) = row.recovery(direction) {
+        add("recovery", recovery.reached);
+        add("lowest", recovery.lowest);
     }
     journal.add(Measurement { key, values, note: copied.note(limit) });
 }
