@@ -4,9 +4,9 @@ use crate::{Case, case};
 use godwit_protocol::prefs::{ForgetPassword, KeyPlace, Passwords, SavedPassword};
 use godwit_protocol::spec::Direction;
 use godwit_protocol::ui::{
-    Badge, Decision, FileFilter, FolderEntry, FolderListing, FolderQuery, ForgetTrust, NewFolder, OpenPage,
-    PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Shortage, Status, TransferError,
-    TransferRef, TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
+    Badge, Decision, DroppedPart, FileFilter, FolderEntry, FolderListing, FolderQuery, ForgetTrust, GivenUp, NewFolder,
+    OpenPage, PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Shortage, Status,
+    TransferError, TransferRef, TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
 };
 use godwit_protocol::{ErrorCode, Secret};
 use serde_json::json;
@@ -53,6 +53,11 @@ fn failed() -> TransferView {
         shortage: None,
         ..running()
     }
+}
+
+/// A piece from the middle of the second file: the letters `godwit`.
+fn second_piece() -> DroppedPart {
+    DroppedPart { prompt_id: "p1".into(), file: 1, offset: 524_288, data: "Z29kd2l0".into() }
 }
 
 fn questions() -> Vec<Question> {
@@ -179,6 +184,8 @@ pub(crate) fn cases() -> Vec<Case> {
         case("ui-prompt-closed", "ui::PromptClosed", PromptClosed { prompt_id: "p1".into() }),
         case("ui-open-page", "ui::OpenPage", OpenPage { page: "preferences".into(), argument: "network".into() }),
         case("ui-badge", "ui::Badge", Badge { active: 2, failed: 1 }),
+        case("ui-give-up", "ui::GivenUp", GivenUp { ids: vec![7, u64::MAX] }),
+        case("ui-dropped-part", "ui::DroppedPart", second_piece()),
         case("ui-folder-query", "ui::FolderQuery", FolderQuery { path: Some("/home/me".into()), hidden: true }),
         case("ui-folder-query-first", "ui::FolderQuery", FolderQuery::default()),
         case("ui-new-folder", "ui::NewFolder", NewFolder { parent: "/home/me".into(), name: "new".into() }),
