@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let mut node = run::command("node");
         node.args(["--test", "--test-concurrency=1"])
             .args(
-                ["windows", "popup", "preferences", "monitor", "credentials", "detection", "activity"]
+                ["windows", "popup", "preferences", "monitor", "credentials", "detection", "activity", "drop"]
                     .map(|name| format!("tests/browser/tests/{name}.test.mjs")),
             )
             .env("GODWIT_BROWSERS", browser.name())

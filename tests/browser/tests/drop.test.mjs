@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
+import { walk } from "../harness/keys.mjs";
 import { look } from "../harness/look.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 import { until } from "../harness/wait.mjs";
@@ -60,6 +61,7 @@ inEachBrowser("drop", (name) => {
     assert.equal(await window.text("#origin"), new URL(world.pages.address).origin);
     assert.equal(await window.text("#paths [data-path]"), take);
     await look(window, name, "drop", { width: 620, height: 480 });
+    await walk(window);
     await window.click("#allow");
     await world.browser.noWindow("drop");
     const [file] = await heard(site);
@@ -161,6 +163,7 @@ inEachBrowser("drop", (name) => {
     assert.equal(await window.text("#origin"), new URL(world.pages.address).origin);
     assert.match(await window.text("#paths [data-name='photo.jpg']"), /photo\.jpg.*781 KiB/);
     await look(window, name, "copy", { width: 560, height: 440 });
+    await walk(window);
     await window.click("#allow");
     await world.browser.noWindow("copy");
     const [file] = await heard(site);
@@ -175,9 +178,44 @@ inEachBrowser("drop", (name) => {
     await until("the copy is gone", () => fs.readdirSync(spool).length === 0);
   });
 
+  test("while a large copy is made the window shows how far it is", async () => {
+    const film = path.join(world.machine.made("another program"), "long film.mov");
+    const total = 6 * 1024 * 1024;
+    fs.writeFileSync(film, Buffer.alloc(total, "godwit"));
+    const site = await siteWithTarget();
+    await world.browser.drop(site, "#target", [film]);
+    await (await world.browser.window("picker")).click("#cancel");
+    const window = await world.browser.window("copy");
+    assert.equal(await window.shows("#progress"), false, "nothing has begun");
+    // The window is gone at the end: what it showed is noted where the extension's other pages can read it.
+    await window.evaluate(() => {
+      const bar = /** @type {HTMLProgressElement} */ (document.querySelector("#progress"));
+      /** @type {[number, number, boolean, string][]} */
+      const shown = [];
+      new MutationObserver(() => {
+        shown.push([bar.value, bar.max, bar.checkVisibility(), document.querySelector("#state")?.textContent ?? ""]);
+        localStorage.setItem("shown", JSON.stringify(shown));
+      }).observe(bar, { attributeFilter: ["value"] });
+    });
+    await window.click("#allow");
+    await world.browser.noWindow("copy");
+    assert.equal((await heard(site))[0].size, total);
+    const about = await world.browser.open("about");
+    /** @type {[number, number, boolean, string][]} */
+    const shown = JSON.parse((await about.evaluate(() => localStorage.getItem("shown"))) ?? "[]");
+    await about.close();
+    const values = shown.map(([value]) => value);
+    assert.deepEqual(values, [...new Set(values)].sort((a, b) => a - b), "it only grows");
+    assert.ok(values.length >= 6 && (values[0] ?? total) < total / 4 && (values.at(-1) ?? 0) > total / 2, `it moves: ${values}`);
+    assert.ok(shown.every(([, max, seen]) => max === total && seen), "it can be seen");
+    assert.ok(shown.some(([, , , words]) => /^[\d.]+ MiB .*\b6(\.0+)? MiB/.test(words)), `in words: ${shown.map((each) => each[3]).join(" | ")}`);
+  });
+
   test("who wants no copy gives none, and what is too large is said to be", async () => {
     const large = path.join(world.machine.made("another program"), "film.mov");
     fs.writeFileSync(large, "0123456789abcde\n".repeat(100_000));
+    const spool = path.join(world.machine.godwitHome, "state", "dropped");
+    const before = fs.readdirSync(spool);
     const preferences = await world.browser.open("preferences");
     const limit = "#set-dialogs-copy-limit-mib";
     for (const mib of ["2", "1"]) {
@@ -190,6 +228,18 @@ inEachBrowser("drop", (name) => {
       assert.equal(await window.shows("#allow"), mib === "2");
       if (mib === "1") assert.match(await window.text("#why"), /1\.53 MiB .*1 MiB/);
       if (mib === "1") await look(window, name, "copy-too-large", { width: 560, height: 440 });
+      if (mib === "1") {
+        // The limit is the agent's: a window that asked all the same would be refused.
+        const pressed = () => window.evaluate(() => {
+          const hidden = /** @type {HTMLButtonElement} */ (document.querySelector("#allow"));
+          hidden.click();
+          return hidden.disabled && document.querySelector("#progress")?.hasAttribute("hidden") === false;
+        });
+        await until("the hidden button is pressed", pressed);
+        await until("the copy is refused", () => window.evaluate(() => document.querySelector("#state.error")?.textContent ?? ""));
+        assert.equal(await window.shows("#progress"), false);
+        assert.deepEqual(fs.readdirSync(spool), before, "nothing was written");
+      }
       await window.press("Escape");
       await world.browser.noWindow("copy");
       assert.deepEqual(await heard(site), []);
