@@ -4,7 +4,7 @@ use crate::{Outcome, place, run, wasm};
 use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("zip", "/usr/bin/zip"),
     ("openssl", "/usr/bin/openssl"),
     ("chromium", "/usr/bin/chromium"),
@@ -26,6 +26,9 @@ const PACKAGES: [(&str, &str); 17] = [
     ("xvfb", "/usr/bin/Xvfb"),
     ("xdotool", "/usr/bin/xdotool"),
     ("xfsprogs", "/usr/sbin/xfs_io"),
+    // Another program to drag files from.
+    ("python3-gi", "/usr/lib/python3/dist-packages/gi/__init__.py"),
+    ("gir1.2-gtk-3.0", "/usr/share/doc/gir1.2-gtk-3.0/copyright"),
     // Pages in several scripts are shown in screenshots; without a font they are boxes.
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];

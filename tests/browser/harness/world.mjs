@@ -22,12 +22,12 @@ export class World {
     this.browser = /** @type {any} */ (undefined);
   }
 
-  /** @param {{register?: boolean, server?: boolean, profile?: string}} [options] `profile`: name of the browser's folder */
+  /** @param {{register?: boolean, server?: boolean, profile?: string, headless?: boolean}} [options] `profile`: name of the browser's folder */
   async start(options = {}) {
     this.pages = await serve("pages");
     if (options.server ?? true) this.server = await TransferServer.start(this.machine);
-    const { register = true, profile } = options;
-    this.browser = await Browser.launch(this.machine, this.name, { register, ...(profile ? { profile } : {}) });
+    const { register = true, headless = true, profile } = options;
+    this.browser = await Browser.launch(this.machine, this.name, { register, headless, ...(profile ? { profile } : {}) });
   }
 
   /** The browser again, after it was quit or killed. */
