@@ -1,15 +1,18 @@
 //! `cargo xtask bench`: what the measurements need, the release build, and then `godwit-bench`, which has the options.
 
-use crate::{Outcome, run, setup};
+use crate::{Outcome, build, place, run, setup};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure and how: wan, sharing, loopback, small-files, memory, agent, click, sizes; --help shows all
+    /// What to measure and how: wan, sharing, loopback, small-files, memory, agent, click, sizes, windows; --help shows all
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "WHAT")]
     arguments: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome<bool> {
+    if options.arguments.first().is_some_and(|what| what == "windows") {
+        return windows();
+    }
     let has = |word: &str| options.arguments.iter().any(|argument| argument == word);
     // Figures without peers, and those that have none, need no packages.
     let alone = ["--no-peers", "--help", "-h", "agent", "click", "sizes"].into_iter().any(has);
@@ -30,4 +33,15 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     let mut bench = release("run");
     bench.args(["--package", "godwit-bench", "--bin", "godwit-bench", "--"]).args(&options.arguments);
     Ok(bench.status()?.success())
+}
+
+/// How soon the activity window shows 10,000 transfers, and how busy 50 running ones keep it in a minute
+/// (`GODWIT_MEASURE_SECONDS`). In a real browser; the agent behind it is played.
+fn windows() -> Outcome<bool> {
+    setup::run(setup::Needs { browsers: true, ..Default::default() })?;
+    if std::env::var_os("GODWIT_DIST").is_none() {
+        build::run(&build::Options::default())?;
+    }
+    let measure = place::root().join("tests/browser/measure.mjs");
+    Ok(run::command("node").arg(measure).status()?.success())
 }
