@@ -14,10 +14,14 @@ import { until, withLimit } from "./wait.mjs";
 const GECKO_ID = "godwit@godwit.io";
 const GECKO_UUID = "6f1d2c3b-8a47-4e5e-9d10-0d171d171d17";
 
+/** Firefox's own list of extensions. */
+const ADDONS = 'ChromeUtils.importESModule("resource://gre/modules/AddonManager.sys.mjs").AddonManager';
+
 /** Longest wait for one answer of the driver, milliseconds. */
 const ANSWER = 10_000;
 
-const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
+/** Where they are. */
+export const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
 
 /** @typedef {"chromium" | "firefox"} BrowserName */
 
@@ -33,11 +37,15 @@ export function registerHost(machine, name, profile = `profile-${name}`) {
   machine.run("godwit", ["register", "--browser", name, "--dir", folder]);
 }
 
-/** @param {import("puppeteer-core").LaunchOptions} common */
-function launchChromium(common) {
-  const flags = "--no-first-run --disable-quic --disable-background-networking --disable-component-update --disable-sync";
-  const args = ["--no-sandbox", ...(common.headless ? ["--disable-gpu"] : []), ...flags.split(" ")];
-  return puppeteer.launch({ ...common, pipe: true, enableExtensions: true, args });
+/** What keeps policies from fetching extensions; drivers say it by themselves. */
+const ALONE = ["--disable-background-networking", "--disable-component-update"];
+
+/** @param {import("puppeteer-core").LaunchOptions} common @param {boolean} managed */
+function launchChromium(common, managed) {
+  const flags = "--no-first-run --disable-quic --disable-sync";
+  const args = ["--no-sandbox", ...(common.headless ? ["--disable-gpu"] : []), ...flags.split(" "), ...(managed ? [] : ALONE)];
+  const ignoreDefaultArgs = managed ? [...ALONE, "--disable-extensions"] : false;
+  return puppeteer.launch({ ...common, pipe: true, enableExtensions: true, args, ignoreDefaultArgs });
 }
 
 /** @param {import("puppeteer-core").LaunchOptions} common */
@@ -58,12 +66,18 @@ function launchFirefox(common) {
   });
 }
 
+/**
+ * A browser whose administrator installs the extension: the program that starts it, the extension's id in Chromium, and whether
+ * it is kept away.
+ * @typedef {{program: string, id: string, absent?: boolean}} Managed
+ */
+
 export class Browser {
   /**
    * Starts the browser and loads the extension. A second start on the same machine finds the same profile.
    * @param {import("./machine.mjs").Machine} machine
    * @param {BrowserName} name
-   * @param {{headless?: boolean, register?: boolean, profile?: string}} [options] `profile`: name of its folder
+   * @param {{headless?: boolean, register?: boolean, profile?: string, managed?: Managed}} [options] `profile`: name of its folder
    */
   static async launch(machine, name, options = {}) {
     const profile = options.profile ?? `profile-${name}`;
@@ -71,7 +85,7 @@ export class Browser {
     const headless = options.headless ?? true;
     /** @type {import("puppeteer-core").LaunchOptions} */
     const common = {
-      executablePath: PROGRAMS[name],
+      executablePath: options.managed?.program ?? PROGRAMS[name],
       headless,
       userDataDir: machine.made(profile),
       // Chromium's own windows speak the language of the environment; Firefox has one language without a language pack.
@@ -81,10 +95,13 @@ export class Browser {
       protocolTimeout: 24 * 3600 * 1000,
       handleSIGINT: false,
     };
-    const driver = await (name === "chromium" ? launchChromium(common) : launchFirefox(common));
-    const id = await driver.installExtension(path.join(DIST, `extension-${name}`));
+    const { managed } = options;
+    const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined) : launchFirefox(common));
+    const id = managed ? managed.id : await driver.installExtension(path.join(DIST, `extension-${name}`));
     const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
-    return new Browser(machine, name, driver, base, id);
+    const browser = new Browser(machine, name, driver, base, id);
+    if (managed && !managed.absent) await until("the policy's extension is there", () => browser.version());
+    return browser;
   }
 
   /**
@@ -195,6 +212,26 @@ export class Browser {
       : Promise.reject(new Error("another tab is shown: " + gBrowser.selectedBrowser.currentURI.spec))`);
   }
 
+  /** The version of the extension that runs; undefined without one. @returns {Promise<string | undefined>} */
+  async version() {
+    if (this.name === "firefox") {
+      return this.#chrome(`${ADDONS}.getAddonByID("${GECKO_ID}").then((addon) => addon?.isActive ? addon.version : undefined)`);
+    }
+    return this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.getManifest().version).catch(() => undefined);
+  }
+
+  /** Has the browser look for a newer version of the extension, and waits until it has one. */
+  async update() {
+    if (this.name === "firefox") {
+      const found = "{ onUpdateAvailable: (_, install) => install.install().then(done, fail), onNoUpdateAvailable: () => fail(new Error('no update')) }";
+      const look = `addon.findUpdates(${found}, ${ADDONS}.UPDATE_WHEN_USER_REQUESTED)`;
+      await this.#chrome(`${ADDONS}.getAddonByID("${GECKO_ID}").then((addon) => new Promise((done, fail) => { ${look}; })).then(() => true)`);
+      return;
+    }
+    const { status } = await this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.requestUpdateCheck());
+    if (status !== "update_available") throw new Error(`the browser says ${status}`);
+  }
+
   /** Takes the extension away and installs it again, with the pages that are open. */
   async reinstall() {
     await this.driver.uninstallExtension(this.id);
@@ -224,12 +261,24 @@ export class Browser {
     await until("the browser is dead", () => child?.exitCode !== null || child?.signalCode !== null);
   }
 
+  /** Evaluates in a page of the extension in Chromium: its worker need not run. @param {() => any} what */
+  async #inExtension(what) {
+    const page = await this.driver.newPage();
+    try {
+      await page.goto(`${this.base}pages/about.html`);
+      return await page.evaluate(what);
+    } finally {
+      await page.close();
+    }
+  }
+
   /** Evaluates in Firefox's own windows. @param {string} expression */
   async #chrome(expression) {
     const { contexts } = await this.#bidi("browsingContext.getTree", { maxDepth: 0, "moz:scope": "chrome" });
     const target = { context: contexts[0].context };
     const answer = await this.#bidi("script.evaluate", { expression, target, awaitPromise: true });
     if (answer.type !== "success") throw new Error(`${expression}: ${JSON.stringify(answer.exceptionDetails)}`);
+    return answer.result.value;
   }
 
   /** A command of WebDriver BiDi. @param {string} method @param {object} params */

@@ -11,8 +11,8 @@ import { until } from "./wait.mjs";
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 export const DIST = process.env.GODWIT_DIST ?? path.join(ROOT, "dist");
 
-/** The path of one of our programs. @param {string} name */
-export const program = (name) => path.join(DIST, "bin", name);
+/** The path of one of our programs; an absolute path stands for itself. @param {string} name */
+export const program = (name) => path.resolve(DIST, "bin", name);
 
 export class Machine {
   /** @param {string} [folder] where to put it; a new folder below /tmp otherwise */

@@ -17,11 +17,11 @@ const TYPES = {
 
 /**
  * Serves `folder` on a free port of 127.0.0.1.
- * @param {string} folder relative to tests/browser
+ * @param {string} folder absolute, or relative to tests/browser
  * @param {Record<string, (request: http.IncomingMessage) => unknown>} [answers] JSON answers by path
  */
 export async function serve(folder, answers = {}) {
-  const base = path.join(HERE, folder);
+  const base = path.resolve(HERE, folder);
   const server = http.createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
     const send = (/** @type {number} */ status, /** @type {string} */ type, /** @type {string | Buffer} */ body) => {

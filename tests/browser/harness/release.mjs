@@ -20,6 +20,7 @@ export function release(machine, version, ids = []) {
   for (const each of ["extension-chromium", "extension-firefox"]) {
     fs.cpSync(path.join(DIST, each), path.join(folder, each), { recursive: true });
   }
+  fs.cpSync(path.join(DIST, "share/client"), path.join(folder, "share"), { recursive: true });
   fs.writeFileSync(path.join(folder, "VERSION"), `${version}\n`);
   fs.writeFileSync(path.join(folder, "EXTENSION-IDS"), ids.map((id) => `${id}\n`).join(""));
   return folder;

@@ -24,10 +24,15 @@ export class World {
 
   /** @param {{register?: boolean, server?: boolean, profile?: string, headless?: boolean}} [options] `profile`: name of the browser's folder */
   async start(options = {}) {
-    this.pages = await serve("pages");
+    await this.serve();
     if (options.server ?? true) this.server = await TransferServer.start(this.machine);
     const { register = true, headless = true, profile } = options;
     this.browser = await Browser.launch(this.machine, this.name, { register, headless, ...(profile ? { profile } : {}) });
+  }
+
+  /** Only the pages; a test starts its own browser. */
+  async serve() {
+    this.pages = await serve("pages");
   }
 
   /** The browser again, after it was quit or killed. */

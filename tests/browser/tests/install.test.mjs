@@ -8,6 +8,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { release } from "../harness/release.mjs";
 import { differs, makeRandomFile } from "../harness/tree.mjs";
+import { until } from "../harness/wait.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 
 const SIZE = 30_000_000;
@@ -60,12 +61,15 @@ inEachBrowser("installation", (name) => {
     assert.deepEqual(agents(), ["1.0.0"]);
   });
 
-  test("an upgrade in mid-transfer does not disturb it", async () => {
+  test("after an upgrade in mid-transfer the new agent takes over, and the transfer completes", async () => {
     const site = await world.openSite();
     await world.pickFile(site, file);
     const uuid = await site.start(upload("/upgrade", { rate_policy: "fixed", target_rate_kbps: 24_000 }));
     await site.midway(uuid);
     setup("install", "--from", release(machine, "1.1.0"));
+    // Whoever talks to the agent next makes it look.
+    machine.run(path.join(ours, "current/bin/godwit"), ["status"]);
+    await until("the new version's agent runs", () => agents().join() === "1.1.0");
     await site.reaches(uuid, "completed");
     arrived("upgrade");
     assert.equal(fs.readFileSync(path.join(ours, "current/VERSION"), "utf8").trim(), "1.1.0");

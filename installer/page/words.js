@@ -1,0 +1,63 @@
+// @ts-check
+// What the guide says, in English and German.
+
+/** @type {Record<string, Record<string, string>>} */
+export const WORDS = {
+  en: {
+    title: "Fast transfers with Godwit",
+    looking: "Looking at this browser …",
+    ready: "Everything is in place",
+    readyText: "Godwit {version} is installed and answers. You can go on.",
+    application: "Install the application",
+    applicationText: "Download this file, then open a terminal and run it. It needs neither root nor the internet.",
+    download: "Download {file}",
+    noFile: "This site does not offer the file. Ask whoever runs it, or your administrator.",
+    run: "Run it:",
+    extension: "Add the extension to {browser}",
+    extensionFirefox: "Open this link; {browser} asks whether it may add the extension.",
+    extensionFirefoxLink: "Add to {browser}",
+    extensionFirefoxFolder: "Open about:debugging, “This Firefox”, “Load Temporary Add-on”, and choose manifest.json in this folder. Ask your administrator for a lasting way.",
+    extensionChromium: "Open this address, turn on “Developer mode”, choose “Load unpacked”, and pick the folder below. If your company manages {browser}, ask for the policy instead.",
+    folder: "The folder:",
+    open: "The address:",
+    notFound: "The extension is there, but it does not find the application",
+    notFoundText: "Install it as follows. If you have done so already, `godwit doctor` says what is in the way.",
+    outdated: "The application is too old",
+    outdatedText: "This site needs {least}; version {version} is installed. Running transfers go on.",
+    unsupported: "This system is not supported yet",
+    unsupportedText: "Godwit runs on Linux. Ask whoever runs this site for another way.",
+    waiting: "This page notices by itself when it is done.",
+    copy: "Copy",
+    copied: "Copied",
+  },
+  de: {
+    title: "Schnelle Transfers mit Godwit",
+    looking: "Dieser Browser wird angesehen …",
+    ready: "Alles ist bereit",
+    readyText: "Godwit {version} ist installiert und antwortet. Sie können fortfahren.",
+    application: "Die Anwendung installieren",
+    applicationText: "Laden Sie diese Datei herunter, öffnen Sie ein Terminal und führen Sie sie aus. Weder Root noch Internet sind nötig.",
+    download: "{file} herunterladen",
+    noFile: "Diese Website bietet die Datei nicht an. Fragen Sie deren Betreiber oder Ihre Administration.",
+    run: "So wird sie ausgeführt:",
+    extension: "Die Erweiterung zu {browser} hinzufügen",
+    extensionFirefox: "Öffnen Sie diesen Link; {browser} fragt, ob die Erweiterung hinzugefügt werden darf.",
+    extensionFirefoxLink: "Zu {browser} hinzufügen",
+    extensionFirefoxFolder: "Öffnen Sie about:debugging, „Dieser Firefox“, „Temporäres Add-on laden“, und wählen Sie manifest.json in diesem Ordner. Einen dauerhaften Weg kennt Ihre Administration.",
+    extensionChromium: "Öffnen Sie diese Adresse, schalten Sie den „Entwicklermodus“ ein, wählen Sie „Entpackte Erweiterung laden“ und den Ordner unten. Wird {browser} von Ihrer Firma verwaltet, bitten Sie stattdessen um die Richtlinie.",
+    folder: "Der Ordner:",
+    open: "Die Adresse:",
+    notFound: "Die Erweiterung ist da, findet aber die Anwendung nicht",
+    notFoundText: "Installieren Sie sie wie folgt. Ist das schon geschehen, sagt `godwit doctor`, was im Weg ist.",
+    outdated: "Die Anwendung ist zu alt",
+    outdatedText: "Diese Website braucht {least}; installiert ist {version}. Laufende Transfers gehen weiter.",
+    unsupported: "Dieses System wird noch nicht unterstützt",
+    unsupportedText: "Godwit läuft unter Linux. Fragen Sie den Betreiber dieser Website nach einem anderen Weg.",
+    waiting: "Diese Seite merkt von selbst, wenn es so weit ist.",
+    copy: "Kopieren",
+    copied: "Kopiert",
+  },
+};
+
+/** The language of the page or the person that has words here. @param {readonly string[]} wanted */
+export const language = (wanted) => wanted.map((each) => each.slice(0, 2).toLowerCase()).find((each) => each in WORDS) ?? "en";
