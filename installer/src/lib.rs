@@ -14,6 +14,7 @@
 //! **Must not know:** queues, transfers, what a page may ask.
 
 pub mod apply;
+pub mod args;
 pub mod browsers;
 pub mod doctor;
 pub mod look;
@@ -23,3 +24,5 @@ pub mod plan;
 pub mod policy;
 pub mod receipt;
 pub mod setup;
+pub mod systemd;
+mod wanted;

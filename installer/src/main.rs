@@ -1,7 +1,7 @@
 //! `godwit-setup`: installs Godwit for a user or for a machine, and removes it.
 
-use clap::{Args, Parser, Subcommand};
-use godwit_installer::browsers::{BROWSERS, Browser};
+use clap::Parser;
+use godwit_installer::args::{Cli, Command, Common};
 use godwit_installer::place::{Places, UserFolders};
 use godwit_installer::plan::{Left, Step};
 use godwit_installer::setup::{self, Report};
@@ -10,64 +10,6 @@ use std::process::ExitCode;
 
 /// Lets root install for one user: for tests, and for containers in which there is nobody else.
 const AS_ROOT: &str = "GODWIT_SETUP_AS_ROOT";
-
-/// Install Godwit, or remove it
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Install a release, or the next one in its place; running transfers go on
-    Install(InstallArgs),
-    /// Remove everything that was installed, and nothing else
-    Uninstall(UninstallArgs),
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    /// For everybody on this machine, as root [default: for this user]
-    #[arg(long)]
-    system: bool,
-    /// With --system: put everything below this folder, as packages are put together
-    #[arg(long, value_name = "DIR", requires = "system")]
-    prefix: Option<PathBuf>,
-    /// Only say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    /// Say it as one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct InstallArgs {
-    #[command(flatten)]
-    common: Common,
-    /// Only for these browsers, separated by commas [default: all, also those that may come]
-    #[arg(long, value_delimiter = ',', value_parser = browser)]
-    browsers: Vec<&'static Browser>,
-    /// The release [default: the folder above the one with this program]
-    #[arg(long, value_name = "DIR")]
-    from: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct UninstallArgs {
-    #[command(flatten)]
-    common: Common,
-    /// Also remove this user's settings, passwords, queue and logs
-    #[arg(long, conflicts_with = "system")]
-    purge: bool,
-}
-
-fn browser(id: &str) -> Result<&'static Browser, String> {
-    let known = || BROWSERS.iter().map(|browser| browser.id).collect::<Vec<_>>().join(", ");
-    Browser::find(id).ok_or_else(|| format!("no such browser; known are {}", known()))
-}
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {

@@ -51,12 +51,8 @@ pub struct Places {
     pub root: PathBuf,
     /// Where commands are found.
     pub commands: PathBuf,
-    /// Desktop entries.
-    pub applications: PathBuf,
-    /// Icons by theme, size and kind.
-    pub icons: PathBuf,
-    /// Descriptions of file types.
-    pub types: PathBuf,
+    /// What is laid out as `/usr/share`: desktop entries, icons, manual pages, completions.
+    pub share: PathBuf,
     /// systemd's units of users.
     pub units: PathBuf,
     /// The user's own folders; `None` for the whole machine.
@@ -73,9 +69,7 @@ impl Places {
             scope: Scope::User,
             root: user.data.join("godwit"),
             commands: user.home.join(".local/bin"),
-            applications: user.data.join("applications"),
-            icons: user.data.join("icons/hicolor"),
-            types: user.data.join("mime/packages"),
+            share: user.data.clone(),
             units: user.config.join("systemd/user"),
             user: Some(user),
             prefix: PathBuf::new(),
@@ -90,9 +84,7 @@ impl Places {
             scope: Scope::System,
             root: below("/opt/godwit"),
             commands: below("/usr/local/bin"),
-            applications: below("/usr/local/share/applications"),
-            icons: below("/usr/local/share/icons/hicolor"),
-            types: below("/usr/local/share/mime/packages"),
+            share: below("/usr/local/share"),
             units: below("/etc/systemd/user"),
             user: None,
             prefix: prefix.to_owned(),
@@ -120,10 +112,15 @@ impl Places {
     /// A program of the current version, as others are told of it: without the prefix.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
-        let path = self.current().join("bin").join(name);
+        self.told(&self.current().join("bin").join(name))
+    }
+
+    /// A path as others are told of it: without the prefix.
+    #[must_use]
+    pub fn told(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(&self.prefix) {
             Ok(rest) if self.scope == Scope::System => Path::new("/").join(rest),
-            _ => path,
+            _ => path.to_owned(),
         }
     }
 

@@ -3,10 +3,11 @@
 use crate::apply::{self, ApplyError};
 use crate::browsers::{BROWSERS, Browser};
 use crate::look::{There, View};
-use crate::manifest;
-use crate::place::{Places, Scope, under};
-use crate::plan::{self, Content, Plan, Wanted};
+use crate::place::{Places, under};
+use crate::plan::{self, Plan, Wanted};
 use crate::receipt::{Receipt, SCHEMA};
+use crate::systemd;
+use crate::wanted::wanted;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
@@ -18,17 +19,6 @@ const PROGRAMS: [&str; 4] = ["godwit", "godwit-host", "godwit-agent", "godwit-wo
 const VERSION: &str = "VERSION";
 /// The ids that the extension has with the keys of those who packed it, one in a line.
 const IDS: &str = "EXTENSION-IDS";
-/// The commands that a person types.
-const COMMANDS: [&str; 1] = ["godwit"];
-const ICON: &[u8] = include_bytes!("../../extension/icons/godwit.svg");
-const ICONS: [(&str, &[u8]); 4] = [
-    ("16x16", include_bytes!("../../extension/icons/godwit-16.png")),
-    ("32x32", include_bytes!("../../extension/icons/godwit-32.png")),
-    ("48x48", include_bytes!("../../extension/icons/godwit-48.png")),
-    ("128x128", include_bytes!("../../extension/icons/godwit-128.png")),
-];
-const DESKTOP: &str = include_str!("../files/godwit.desktop");
-
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -83,11 +73,12 @@ pub fn install(places: &Places, from: &Path, browsers: &[&Browser], dry: bool) -
     let _lock = lock(places)?;
     let ids = fs::read_to_string(from.join(IDS)).unwrap_or_default();
     let ids: Vec<String> = ids.lines().map(|line| line.trim().to_owned()).collect();
-    let wanted = wanted(places, browsers, &ids)?;
+    let wanted = wanted(places, from, browsers, &ids)?;
     let view = look(places, &wanted)?;
     let plan = plan::install(&view, places, &name, &version, &wanted);
     if !dry {
         apply::apply(&plan, places, Some(from))?;
+        systemd::after_install(places, &plan);
     }
     Ok(Report { version, plan, done: !dry })
 }
@@ -101,8 +92,10 @@ pub fn uninstall(places: &Places, purge: bool, dry: bool) -> Result<Report, Setu
     let view = look(places, &[])?;
     let plan = plan::uninstall(&view, places, purge);
     if !dry {
+        systemd::before_uninstall(places, &plan);
         apply::apply(&plan, places, None)?;
         apply::remove_cut_root(places)?;
+        systemd::after_uninstall(places);
     }
     let version = view.receipt.map(|receipt| receipt.version).unwrap_or_default();
     Ok(Report { version, plan, done: !dry })
@@ -165,54 +158,6 @@ fn hash(folder: &Path, hasher: &mut Sha256) -> io::Result<()> {
         hasher.update([0xff]);
     }
     Ok(())
-}
-
-/// Everything outside the root.
-fn wanted(places: &Places, browsers: &[&Browser], ids: &[String]) -> Result<Vec<Wanted>, SetupError> {
-    let host = places.program("godwit-host");
-    let mut all = Vec::new();
-    for browser in browsers {
-        let folders: Vec<PathBuf> = match (&places.user, places.scope) {
-            (Some(user), Scope::User) => vec![browser.user_folder(&user.home, &user.config)],
-            _ => browser.system.iter().map(|folder| under(&places.prefix, Path::new(folder))).collect(),
-        };
-        let text = manifest::text_for(browser.family, &host, ids).ok_or_else(|| SetupError::NotText(host.clone()))?;
-        all.extend(folders.into_iter().map(|folder| Wanted {
-            path: folder.join(manifest::file_name()),
-            content: Content::File(text.clone().into_bytes()),
-        }));
-    }
-    for command in COMMANDS {
-        all.push(Wanted { path: places.commands.join(command), content: Content::Link(places.program(command)) });
-    }
-    let file = |path: PathBuf, bytes: &[u8]| Wanted { path, content: Content::File(bytes.to_vec()) };
-    let program = places.program("godwit");
-    let desktop = DESKTOP.replace("@GODWIT@", &quoted(&program).ok_or(SetupError::NotText(program))?);
-    all.push(file(places.applications.join("godwit.desktop"), desktop.as_bytes()));
-    all.push(file(places.icons.join("scalable/apps/godwit.svg"), ICON));
-    for (size, bytes) in ICONS {
-        all.push(file(places.icons.join(size).join("apps/godwit.png"), bytes));
-    }
-    // Two browsers may read the same folder.
-    let mut seen = std::collections::BTreeSet::new();
-    all.retain(|thing| seen.insert(thing.path.clone()));
-    Ok(all)
-}
-
-/// A program as the `Exec` line of a desktop entry wants it.
-fn quoted(program: &Path) -> Option<String> {
-    let mut quoted = String::from("\"");
-    for c in program.to_str()?.chars() {
-        match c {
-            '"' | '`' | '$' => quoted.extend(['\\', '\\', c]),
-            '\\' => quoted.push_str("\\\\\\\\"),
-            '%' => quoted.push_str("%%"),
-            c if c.is_control() => return None,
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    Some(quoted)
 }
 
 fn look(places: &Places, wanted: &[Wanted]) -> Result<View, SetupError> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 struct Home {
     dir: tempfile::TempDir,
+    name: String,
 }
 
 /// What stands at every path below a folder.
@@ -19,8 +20,12 @@ type Tree = BTreeMap<PathBuf, String>;
 impl Home {
     /// With files of other programs in the places where ours go.
     fn new() -> Self {
+        Self::named("home")
+    }
+
+    fn named(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let home = Self { dir };
+        let home = Self { dir, name: name.to_owned() };
         home.write(
             ".config/chromium/NativeMessagingHosts/org.keepassxc.json",
             r#"{"name":"org.keepassxc","path":"/x"}"#,
@@ -31,7 +36,7 @@ impl Home {
     }
 
     fn path(&self) -> PathBuf {
-        self.dir.path().join("home")
+        self.dir.path().join(&self.name)
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -79,6 +84,11 @@ impl Home {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         fs::write(folder.join("extension-chromium/manifest.json"), version).unwrap();
+        for paper in ["man/man1/godwit.1", "bash-completion/completions/godwit", "zsh/site-functions/_godwit"] {
+            let path = folder.join("share").join(paper);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("{paper} {version}")).unwrap();
+        }
         folder
     }
 
@@ -135,6 +145,59 @@ fn what_was_installed_is_removed_without_a_trace_and_nothing_else_is() {
     words(&home.run(&["uninstall"]));
     assert_eq!(home.tree(), before);
     assert!(words(&home.run(&["uninstall"])).contains("not installed"));
+}
+
+#[test]
+fn manual_pages_and_completions_are_those_of_the_version_in_use_and_go_with_the_one_that_lacks_them() {
+    let home = Home::new();
+    let page = ".local/share/man/man1/godwit.1";
+    for version in ["1.0", "1.1"] {
+        home.install(&home.fake_release(version), &[]);
+        assert_eq!(home.read(page), format!("man/man1/godwit.1 {version}"));
+        assert!(home.read(".local/share/bash-completion/completions/godwit").ends_with(version));
+    }
+    let without = home.fake_release("1.2");
+    fs::remove_dir_all(without.join("share/man")).unwrap();
+    home.install(&without, &[]);
+    assert!(!home.path().join(".local/share/man").exists());
+    assert!(home.read(".local/share/zsh/site-functions/_godwit").ends_with("1.2"));
+}
+
+#[test]
+fn the_desktop_and_systemd_accept_what_is_written_for_them_also_in_an_odd_home() {
+    for odd in ["home", "ho $m%he"] {
+        let home = Home::named(odd);
+        home.install(&home.fake_release("1.0"), &[]);
+        let judged = |program: &str, args: &[&str], files: &[&str]| {
+            let files = files.iter().map(|file| home.path().join(file));
+            let runtime = ("XDG_RUNTIME_DIR", home.dir.path());
+            let output = Command::new(program).args(args).args(files).env(runtime.0, runtime.1).output().unwrap();
+            let said = words(&output);
+            assert_eq!(said.lines().filter(|line| line.contains("godwit")).count(), 0, "{said}");
+        };
+        judged("desktop-file-validate", &[], &[".local/share/applications/godwit.desktop"]);
+        let units = [".config/systemd/user/godwit-agent.service", ".config/systemd/user/godwit-agent.socket"];
+        judged("systemd-analyze", &["verify", "--user", "--man=no"], &units);
+        // It judges: a program that is not there is named.
+        fs::remove_file(home.path().join(".local/share/godwit/current/bin/godwit-agent")).unwrap();
+        let unit = home.path().join(units[0]);
+        let mut analyze = Command::new("systemd-analyze");
+        let output = analyze.args(["verify", "--user", "--man=no"]).arg(unit).env("XDG_RUNTIME_DIR", home.dir.path());
+        let output = output.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("is not executable"), "{said}");
+    }
+}
+
+#[test]
+fn a_home_that_systemd_cannot_be_told_of_gets_no_units_and_the_rest_works() {
+    let home = Home::named("o'home\\");
+    let before = home.tree();
+    home.install(&home.fake_release("1.0"), &[]);
+    assert_eq!(home.works(), "1.0");
+    assert!(!home.path().join(".config/systemd").exists());
+    words(&home.run(&["uninstall"]));
+    assert_eq!(home.tree(), before);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::Path;
 
 /// The programs a person installs, and the packages they come from.
 const PROGRAMS: [&str; 6] = ["godwit-host", "godwit-agent", "godwit-worker", "godwit-server", "godwit", "godwit-setup"];
-const PACKAGES: [&str; 5] = ["godwit-native-host", "godwit-worker", "godwit-server", "godwit-cli", "godwit-installer"];
+const PACKAGES: [&str; 6] =
+    ["godwit-native-host", "godwit-worker", "godwit-server", "godwit-cli", "godwit-installer", "godwit-manuals"];
 
 /// The folders of `extension/` that are the extension; all else there is for its authors.
 const SHIPPED: [&str; 6] = ["content", "background", "pages", "ui", "_locales", "icons"];
@@ -48,6 +49,9 @@ fn programs(options: &Options) -> Outcome {
         files::install(&built.join(program), &place::dist_bin())?;
     }
     println!("programs in {}", place::dist_bin().display());
+    files::remove_folder(&place::dist_share())?;
+    run::check(run::command(&built.join("godwit-manuals").display().to_string()).arg(place::dist_share()))?;
+    println!("manual pages and completions in {}", place::dist_share().display());
     Ok(())
 }
 

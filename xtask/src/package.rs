@@ -3,6 +3,8 @@
 //! - `godwit-VERSION-linux-ARCH.tar.gz`: the release that `godwit-setup` installs;
 //! - `godwit-VERSION-linux-ARCH.sh`: the same in one file that checks and installs itself;
 //! - `godwit-server-VERSION-linux-ARCH.tar.gz`: the server;
+//! - `godwit_VERSION_ARCH.deb`, `godwit-server_VERSION_ARCH.deb`: both for Debian and its relatives;
+//! - `godwit-VERSION.cdx.json`, `godwit-server-VERSION.cdx.json`: what is in them (SBOM, CycloneDX);
 //! - `godwit-VERSION.crx`, `godwit-VERSION.xpi`, `updates.xml`, `updates.json` and `policies/`: for administrators of closed
 //!   environments;
 //! - `SHA256SUMS` of all of them.
@@ -12,7 +14,7 @@
 
 use crate::crx::{self, Key};
 use crate::place::{self, Browser};
-use crate::{Outcome, build, files, run};
+use crate::{Outcome, build, deb, files, run, sbom};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,15 +33,34 @@ pub(crate) struct Options {
     /// Where an administrator will put the extension and its update manifests; stands in them and in the policies
     #[arg(long, value_name = "URL", default_value = "https://godwit.example/godwit")]
     base: String,
-    /// Only the extension, its update manifests and policies
+    /// Only these parts
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
+    only: Vec<Part>,
+    /// Larger Debian packages, made sooner: for tests
     #[arg(long)]
-    extension_only: bool,
+    quick: bool,
     /// Where to [default: dist/packages]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Under this version instead of the workspace's
     #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
     as_version: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The release and the server, as archives and as one file that installs itself
+    Archives,
+    /// The same for Debian
+    Debian,
+    /// What is in them
+    Sbom,
+    /// The extension, its update manifests and policies
+    Extension,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Archives, Self::Debian, Self::Sbom, Self::Extension];
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -50,13 +71,27 @@ pub(crate) fn run(options: &Options) -> Outcome {
     files::remove_folder(&packages)?;
     files::make_folder(&packages)?;
     let packages = packages.canonicalize()?;
-    let stage = place::target().join("package");
+    let stage = place::target().join(format!("package-{}", std::process::id()));
     files::remove_folder(&stage)?;
     let (key, version) = (Key::open()?, options.as_version.as_str());
-    if !options.extension_only {
-        programs(&key, version, &stage, &packages)?;
+    for part in &options.only {
+        match part {
+            Part::Archives => programs(&key, version, &stage, &packages)?,
+            Part::Debian => {
+                let (id, epoch) = (key.id(), epoch()?);
+                let release = deb::Release { version, id: &id, epoch: &epoch, quick: options.quick };
+                deb::make(&release, &stage, &packages)?.iter().try_for_each(|package| say(package))?;
+            }
+            Part::Sbom => {
+                let file = |name: &str| packages.join(format!("{name}-{version}.cdx.json"));
+                sbom::write("godwit", version, &epoch()?, sbom::CLIENT, true, &file("godwit"))?;
+                let server = "godwit-server";
+                sbom::write(server, version, &epoch()?, sbom::SERVER, false, &file(server))?;
+            }
+            Part::Extension => extensions(&key, options.base.trim_end_matches('/'), version, &stage, &packages)?,
+        }
     }
-    extensions(&key, options.base.trim_end_matches('/'), version, &stage, &packages)?;
+    files::remove_folder(&stage)?;
     sums(&packages)
 }
 
@@ -64,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 fn programs(key: &Key, version: &str, stage: &Path, packages: &Path) -> Outcome {
     let system = format!("linux-{}", std::env::consts::ARCH);
     let client = stage.join(format!("godwit-{version}"));
-    gather(&client, version, &CLIENT)?;
+    gather(&client, version, &CLIENT, "client")?;
     for browser in Browser::ALL {
         let name = format!("extension-{}", browser.name());
         files::copy_tree(&place::dist_extension(browser), &client.join(name), &|_| true)?;
@@ -76,7 +111,7 @@ fn programs(key: &Key, version: &str, stage: &Path, packages: &Path) -> Outcome 
     self_extracting(&archive, version)?;
 
     let server = stage.join(format!("godwit-server-{version}"));
-    gather(&server, version, &SERVER)?;
+    gather(&server, version, &SERVER, "server")?;
     files::copy(&place::root().join("docs/server.md"), &server.join("docs/server.md"))?;
     pack(&server, &packages.join(format!("godwit-server-{version}-{system}.tar.gz")))
 }
@@ -116,16 +151,16 @@ fn extensions(key: &Key, base: &str, version: &str, stage: &Path, packages: &Pat
         let text = files::read(&place::root().join("manifests/policies").join(name))?;
         Ok(text.replace("@EXTENSION_ID@", &key.id()).replace("@BASE@", base).replace("@VERSION@", version))
     };
-    for name in ["updates.xml", "updates.json"] {
-        files::write(&packages.join(name), filled(name)?.as_bytes())?;
-    }
+    files::write(&packages.join("updates.xml"), filled("updates.xml")?.as_bytes())?;
+    let sum = sha256(&packages.join(format!("godwit-{version}.xpi")))?;
+    files::write(&packages.join("updates.json"), filled("updates.json")?.replace("@SHA256@", &sum).as_bytes())?;
     for name in ["chrome", "chromium", "edge"] {
         files::write(&packages.join(format!("policies/{name}/godwit.json")), filled("chromium.json")?.as_bytes())?;
     }
     files::write(&packages.join("policies/firefox/policies.json"), filled("firefox.json")?.as_bytes())
 }
 
-fn gather(folder: &Path, version: &str, programs: &[&str]) -> Outcome {
+fn gather(folder: &Path, version: &str, programs: &[&str], share: &str) -> Outcome {
     for program in programs {
         let built = place::dist_bin().join(program);
         if !built.is_file() {
@@ -136,6 +171,7 @@ fn gather(folder: &Path, version: &str, programs: &[&str]) -> Outcome {
     for paper in PAPERS {
         files::copy(&place::root().join(paper), &folder.join(paper))?;
     }
+    files::copy_tree(&place::dist_share().join(share), &folder.join("share"), &|_| true)?;
     files::write(&folder.join("VERSION"), format!("{version}\n").as_bytes())
 }
 

@@ -23,6 +23,11 @@ pub(crate) fn dist_bin() -> PathBuf {
     dist().join("bin")
 }
 
+/// Manual pages and completions, in a folder for the client's and one for the server's.
+pub(crate) fn dist_share() -> PathBuf {
+    dist().join("share")
+}
+
 /// The unpacked extension for one browser.
 pub(crate) fn dist_extension(browser: Browser) -> PathBuf {
     dist().join(format!("extension-{}", browser.name()))

@@ -34,7 +34,14 @@ const PACKAGES: [(&str, &str); 19] = [
 ];
 
 /// Screens, keys and dialogs for the tests of the desktop's file dialog.
-const DESKTOP: [(&str, &str); 6] = [
+const DESKTOP: [(&str, &str); 11] = [
+    // Packages: made, and judged.
+    ("dpkg-dev", "/usr/bin/dpkg-shlibdeps"),
+    ("binutils", "/usr/bin/strip"),
+    ("lintian", "/usr/bin/lintian"),
+    // They judge what the installer writes.
+    ("desktop-file-utils", "/usr/bin/desktop-file-validate"),
+    ("systemd", "/usr/bin/systemd-analyze"),
     ("xvfb", "/usr/bin/Xvfb"),
     ("xdotool", "/usr/bin/xdotool"),
     ("zenity", "/usr/bin/zenity"),

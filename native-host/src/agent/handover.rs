@@ -91,7 +91,9 @@ impl Program {
     /// The one this process runs.
     pub fn own() -> io::Result<Self> {
         // The link leads to the file that runs even when its name has been given to another.
-        Ok(Self { path: std::env::current_exe()?, running: identity(Path::new("/proc/self/exe")) })
+        let own = std::env::current_exe()?;
+        let path = in_use(&own).filter(|path| path.is_file()).unwrap_or(own);
+        Ok(Self { path, running: identity(Path::new("/proc/self/exe")) })
     }
 
     /// One at this path that is never seen to be replaced.
@@ -133,6 +135,15 @@ impl Program {
     }
 }
 
+/// The installer keeps each release by itself, `versions/NAME/bin/PROGRAM`, and beside them the link `current` to the one in use.
+/// What takes our place has our name behind that link.
+fn in_use(own: &Path) -> Option<PathBuf> {
+    let (bin, program) = (own.parent()?, own.file_name()?);
+    let versions = bin.parent()?.parent()?;
+    (bin.ends_with("bin") && versions.ends_with("versions"))
+        .then(|| versions.with_file_name("current").join("bin").join(program))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -164,6 +175,18 @@ mod tests {
         assert!(is_same(&File::open(&lock).unwrap(), &lock));
         assert!(!is_same(&File::open(&other).unwrap(), &lock));
         assert!(!is_same(&File::open("/dev/null").unwrap(), Path::new("/dev/null")), "no plain file");
+    }
+
+    #[test]
+    fn what_an_installer_put_in_has_its_successor_behind_the_link_to_the_version_in_use() {
+        let of = |path: &str| in_use(Path::new(path));
+        assert_eq!(
+            of("/h/godwit/versions/1.0-ab/bin/godwit-agent"),
+            Some(PathBuf::from("/h/godwit/current/bin/godwit-agent"))
+        );
+        for other in ["/usr/lib/godwit/bin/godwit-agent", "/h/versions/1/sbin/godwit-agent", "/godwit-agent"] {
+            assert_eq!(of(other), None);
+        }
     }
 
     #[test]
