@@ -54,8 +54,9 @@ impl Pair {
 
     /// The client's host gets another address instead of the one it has.
     pub fn move_client(&self, from: &str, to: &str) {
-        assert!(ip(&format!("-n {} addr add {to}/24 dev cable", self.client)));
+        // In this order: some kernels take the later addresses of a network away together with the first one.
         assert!(ip(&format!("-n {} addr del {from}/24 dev cable", self.client)));
+        assert!(ip(&format!("-n {} addr add {to}/24 dev cable", self.client)));
     }
 
     /// Bytes that the client's end has sent so far, headers included.

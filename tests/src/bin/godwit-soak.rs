@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let outcomes: Vec<Outcome> = match options.matrix.as_str() {
         "kills" => soak::kills::long(options.rounds, options.seed, &options.sessions),
         "agent-kills" => soak::agent_kills::long(options.rounds, options.seed),
+        "hosts" => soak::hosts::long(options.rounds),
         "black" => {
             let mut outcomes = soak::black::long(options.rounds, &options.sessions);
             outcomes.extend(soak::hosts::long(options.rounds));
