@@ -68,8 +68,8 @@ codes! {
     AlreadyExists = 42, false, "The target exists already.";
     StatFailed = 43, false, "The properties of a file could not be read.";
     Insecure = 51, false, "The server's certificate is not the expected one. Ask its administrator before you go on.";
-    PathTooLong = 55, false, "A path is too long for the target.";
-    IllegalCharacters = 56, false, "A name has characters that the target cannot store.";
+    PathTooLong = 55, false, "A path is too long for the target. Shorten names, or choose a target folder that is less deep.";
+    IllegalCharacters = 56, false, "The target cannot store a name. Rename the file or folder, or choose a target on another disk: disks made for Windows take none of : * ? < > |, no name such as AUX, and no dot or space at the end.";
     LinkLoop = 63, false, "Links form a loop.";
     RenamePartial = 64, false, "A finished file could not be given its final name.";
 }

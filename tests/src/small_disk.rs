@@ -52,6 +52,21 @@ impl SmallDisk {
         Some(disk)
     }
 
+    /// A disk as Windows has them (NTFS): it takes none of `: * ? < > |`, no name such as `aux`, no dot at the end of a name.
+    /// The file system runs beside the kernel, so this needs neither a module nor a loop device.
+    #[must_use]
+    pub fn of_windows(path: &Path, behind: &Path, mebibytes: u32) -> Option<Self> {
+        std::fs::create_dir_all(path).unwrap();
+        let behind = Self::mount(behind, mebibytes + 1)?;
+        let image = behind.path.join("image");
+        std::fs::File::create(&image).unwrap().set_len(u64::from(mebibytes) * 1024 * 1024).unwrap();
+        let made = Command::new("mkntfs").args(["-F", "-Q", "-q"]).arg(&image).output().expect("mkntfs is there");
+        assert!(made.status.success(), "mkntfs: {}", String::from_utf8_lossy(&made.stderr));
+        let mut mount = Command::new("ntfs-3g");
+        mount.args(["-o", "windows_names"]).arg(image).arg(path);
+        may(&mut mount).then(|| Self { path: path.to_owned(), behind: Some(Box::new(behind)) })
+    }
+
     fn loop_mount(&self) -> Command {
         let image = self.behind.as_ref().expect("a broken disk").path.join("image");
         let mut mount = Command::new("mount");

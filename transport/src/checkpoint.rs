@@ -1,6 +1,7 @@
 //! The file of a journal: made, opened, read. What its bytes mean, [`crate::journal`] knows.
 
 use crate::disk::{FILE_MODE, link};
+use crate::failure::naming;
 use crate::hash::{Value, unit_len};
 use crate::journal::{HEAD, Head, RECORD, decode_record};
 use crate::partial::OPEN;
@@ -21,14 +22,14 @@ pub(crate) fn new_journal(folder: &Arc<OwnedFd>, name: &str, head: &Head) -> io:
     let (file, nameless): (File, bool) = match openat(folder, ".", flags, FILE_MODE) {
         Ok(file) => (file.into(), true),
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-            (openat(folder, name, OPEN | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?.into(), false)
+            (openat(folder, name, OPEN | OFlags::CREATE | OFlags::EXCL, FILE_MODE).map_err(naming)?.into(), false)
         }
         Err(e) => return Err(e.into()),
     };
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     file.write_all_at(&head.encode(), 0)?;
     if nameless {
-        link(&file, folder, name)?;
+        link(&file, folder, name).map_err(naming)?;
     }
     Ok(file)
 }

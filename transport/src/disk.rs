@@ -5,6 +5,7 @@
 //! the next attempt meets what a kill left there, and uses or removes it. Such names are [`reserved`]: no manifest may
 //! bring one, no scanner sends one.
 
+use crate::failure::naming;
 use crate::replace::Seat;
 use crate::root::Metadata;
 use rustix::fs::{
@@ -80,7 +81,7 @@ impl Temp {
             return Ok(());
         }
         if seat.before.is_none() {
-            return Ok(self.link(seat.name)?);
+            return self.link(seat.name).map_err(naming);
         }
         self.replace(seat)
     }
@@ -142,16 +143,16 @@ pub(crate) fn is_at(folder: &OwnedFd, name: &str, file: &File) -> bool {
 /// Renames within a folder. Without `replace`, an existing target is an error of kind `AlreadyExists`.
 pub(crate) fn rename(folder: &OwnedFd, from: &str, to: &str, replace: bool) -> io::Result<()> {
     if replace {
-        return Ok(rustix::fs::renameat(folder, from, folder, to)?);
+        return rustix::fs::renameat(folder, from, folder, to).map_err(naming);
     }
     match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         // RACE: a file system without the flag; what appears between the look and the rename is replaced.
         Err(Errno::INVAL | Errno::NOSYS) => match statat(folder, to, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => Ok(rustix::fs::renameat(folder, from, folder, to)?),
+            Err(Errno::NOENT) => rustix::fs::renameat(folder, from, folder, to).map_err(naming),
             Ok(_) => Err(Errno::EXIST.into()),
             Err(e) => Err(e.into()),
         },
-        other => Ok(other?),
+        other => other.map_err(naming),
     }
 }
 

@@ -3,6 +3,7 @@
 use godwit_protocol::ErrorCode;
 use godwit_protocol::worker::Failure;
 use quinn::{Connection, ConnectionError, VarInt};
+use rustix::io::Errno;
 use std::io;
 
 /// Longest text of a peer that is passed on.
@@ -20,9 +21,24 @@ pub(crate) fn protocol(detail: &str) -> Failure {
 #[error("{0}")]
 struct Unnamed(io::Error);
 
+/// The file system does not take this name.
+#[derive(Debug, thiserror::Error)]
+#[error("the target's disk does not take this name")]
+struct Misnamed;
+
+/// What giving something a name failed with. File systems that know fewer names than ours (FAT, exFAT, NTFS: `a:b`, `what?`,
+/// `aux`, a dot at the end) call the others an invalid argument, which from any other call would be our own mistake.
+pub(crate) fn naming(error: Errno) -> io::Error {
+    match error {
+        Errno::INVAL | Errno::ILSEQ => io::Error::new(io::ErrorKind::InvalidInput, Misnamed),
+        other => other.into(),
+    }
+}
+
 /// Marks the failure to give a complete file its name, unless it says by itself what is to be done.
 pub(crate) fn unnamed(error: io::Error) -> io::Error {
     match ErrorCode::from_io(&error, true) {
+        _ if is::<Misnamed>(&error) => error,
         ErrorCode::DiskWrite => io::Error::new(error.kind(), Unnamed(error)),
         _ => error,
     }
@@ -30,11 +46,16 @@ pub(crate) fn unnamed(error: io::Error) -> io::Error {
 
 /// A disk operation failed on `what`.
 pub(crate) fn disk(error: &io::Error, writing: bool, what: &str) -> Failure {
-    let code = match error.get_ref() {
-        Some(inner) if inner.is::<Unnamed>() => ErrorCode::RenamePartial,
+    let code = match error {
+        _ if is::<Unnamed>(error) => ErrorCode::RenamePartial,
+        _ if is::<Misnamed>(error) => ErrorCode::IllegalCharacters,
         _ => ErrorCode::from_io(error, writing),
     };
     Failure::new(code, format!("{what}: {error}"))
+}
+
+fn is<T: std::error::Error + 'static>(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<T>())
 }
 
 /// Cuts the words of a peer to a bearable length.

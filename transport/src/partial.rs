@@ -6,7 +6,7 @@
 use crate::checkpoint::{each_record, fitting, new_journal, open_journal};
 use crate::direct::Direct;
 use crate::disk::{FILE_MODE, is_at, rename, set_mtime};
-use crate::failure::unnamed;
+use crate::failure::{naming, unnamed};
 use crate::flush::Flush;
 use crate::hash::{Value, unit_count, unit_len, unit_value};
 use crate::holders::{Holder, Holders};
@@ -120,7 +120,7 @@ impl Partial {
                     if e == Errno::EXIST {
                         continue;
                     }
-                    return Err(e.into());
+                    return Err(naming(e));
                 }
             };
             head.partial = Metadata::of(&file)?.id;

@@ -3,6 +3,7 @@
 //! user between check and use, leads out.
 
 use crate::TransportError;
+use crate::failure::naming;
 use godwit_protocol::RelPath;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -146,7 +147,7 @@ impl Root {
         };
         match rustix::fs::mkdirat(&parent, folder.name(), Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(Errno::EXIST) => self.folder(Some(folder)),
-            Err(e) => Err(e.into()),
+            Err(e) => Err(naming(e)),
         }
     }
 
@@ -159,7 +160,7 @@ impl Root {
         match rustix::fs::mkdirat(&parent, folder.name(), Mode::from_raw_mode(0o777)) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => self.folder(Some(folder)).map(|_| false),
-            Err(e) => Err(e.into()),
+            Err(e) => Err(naming(e)),
         }
     }
 

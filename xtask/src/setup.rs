@@ -33,8 +33,8 @@ const PACKAGES: [(&str, &str); 19] = [
     ("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 ];
 
-/// Screens, keys and dialogs for the tests of the desktop's file dialog.
-const DESKTOP: [(&str, &str); 11] = [
+/// What the Rust tests need of a desktop, of packaging and of other systems' disks.
+const DESKTOP: [(&str, &str); 12] = [
     // Packages: made, and judged.
     ("dpkg-dev", "/usr/bin/dpkg-shlibdeps"),
     ("binutils", "/usr/bin/strip"),
@@ -48,6 +48,7 @@ const DESKTOP: [(&str, &str); 11] = [
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("xdg-desktop-portal", "/usr/libexec/xdg-desktop-portal"),
     ("xdg-desktop-portal-gtk", "/usr/libexec/xdg-desktop-portal-gtk"),
+    ("ntfs-3g", "/usr/bin/ntfs-3g"),
 ];
 
 /// The peers of the measurements.
