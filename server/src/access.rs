@@ -10,6 +10,7 @@ use crate::catalogue::CatalogueError;
 use crate::directory::{Directory, Principal};
 use crate::metrics::{self, Metrics};
 use crate::password::Checker;
+use crate::sessions::{Opened, Sessions};
 use crate::state::StateError;
 use crate::token::{Grant, TokenError, TokenKey};
 use crate::verified::Verified;
@@ -107,6 +108,7 @@ struct Inner {
     tokens: TokenKey,
     checker: Checker,
     verified: Mutex<Verified>,
+    sessions: Mutex<Sessions>,
     backoff: Mutex<Backoff>,
     logins: PerAddress,
     metrics: Metrics,
@@ -120,6 +122,7 @@ impl Access {
             tokens,
             checker: Checker::default(),
             verified: Mutex::new(Verified::new().map_err(|_| StateError::Random)?),
+            sessions: Mutex::new(Sessions::new().map_err(|_| StateError::Random)?),
             backoff: Mutex::default(),
             logins: PerAddress::new(LOGINS, LOGINS_PER_ADDRESS),
             metrics: Metrics::default(),
@@ -197,6 +200,35 @@ impl Access {
             Err(_) => {}
         }
         result
+    }
+
+    /// Signs somebody in to the web application, like any other login.
+    pub async fn sign_in(&self, address: IpAddr, name: &str, password: Secret) -> Result<(Login, Opened), Refused> {
+        // Read before it is checked: if it is changed meanwhile, the session is bound to the old one and worth nothing.
+        let hash = self.find(name.to_owned()).await?.and_then(|known| known.password);
+        let login = self.login(address, Proof::Password(name.to_owned(), password)).await?;
+        let Some(hash) = hash else { return Err(wrong("")) };
+        let life = self.0.directory.settings().web.life;
+        let opened = self.sessions().open(name, &hash, life, Instant::now());
+        opened.map(|opened| (login, opened)).map_err(|error| {
+            tracing::error!(%error, "no random numbers for a session");
+            Refused::Broken
+        })
+    }
+
+    /// Who a cookie of the web application stands for; nobody if the session has ended, or the user or password changed.
+    pub async fn signed_in(&self, cookie: &str) -> Result<Option<Login>, Refused> {
+        let life = self.0.directory.settings().web.life;
+        let name = self.sessions().name(cookie, life, Instant::now());
+        let Some(name) = name else { return Ok(None) };
+        let known = self.find(name).await?;
+        let fits = self.sessions().fits(cookie, known.as_ref().and_then(|known| known.password.as_ref()));
+        Ok(known.filter(|_| fits).map(|known| Login::of(known.principal)))
+    }
+
+    /// Who is signed in to the web application.
+    pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody who proved himself a short while ago: no waiting, no hashing.

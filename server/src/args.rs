@@ -167,6 +167,9 @@ pub struct ServeArgs {
     /// Plain HTTP port of the API [default: 9091]; 0 = any
     #[arg(long, value_name = "PORT", env = "GODWIT_SERVER_HTTP_PORT")]
     pub http_port: Option<u16>,
+    /// The vendor's Connect SDK (connect-sdk.js), or its folder, for the web application at "/"
+    #[arg(long, value_name = "PATH", env = "GODWIT_SERVER_WEB_SDK")]
+    pub web_sdk: Option<PathBuf>,
     /// Do not wait for the disk before a received file gets its name: faster, but a power cut may lose files that were
     /// reported as complete
     #[arg(long)]

@@ -6,6 +6,7 @@ use crate::rates::RateConfig;
 use crate::rights::Rights;
 use crate::state::{StateDir, StateError};
 use crate::token::MAX_TTL;
+use crate::web_config::{Web, WebConfig};
 use godwit_protocol::wire::MAX_CONNECTIONS;
 use godwit_protocol::{RateKbps, RelPath, Secret};
 use godwit_transport::rules::Rules;
@@ -99,6 +100,8 @@ pub struct ConfigFile {
     pub ops_private: Option<bool>,
     /// Hours that tokens of transfer set-ups live, 1 to 8784. Default 24.
     pub token_hours: Option<u64>,
+    /// The web application.
+    pub web: WebConfig,
     /// Users by name.
     pub users: BTreeMap<String, UserConfig>,
 }
@@ -211,6 +214,8 @@ pub struct Settings {
     pub ops_private: bool,
     /// See [`ConfigFile::token_hours`].
     pub token_life: Duration,
+    /// The web application.
+    pub web: Web,
     /// Users by name.
     pub users: BTreeMap<String, User>,
     /// What holds for users made by command too.
@@ -290,6 +295,7 @@ impl Settings {
             fsync: !args.no_fsync && file.fsync.unwrap_or(true),
             ops_private: file.ops_private.unwrap_or(false),
             token_life: Duration::from_secs(token_hours * 3600),
+            web: file.web.check(args.web_sdk.as_deref())?,
             users,
             common,
         })

@@ -2,7 +2,7 @@
 //!
 //! Connections are served by hyper directly, so that handshake, header and stall limits come before any route.
 
-use crate::api::Peer;
+use crate::api::{Peer, Secured};
 use crate::listen::accept_loop;
 use crate::paced::Paced;
 use axum::Router;
@@ -39,7 +39,7 @@ pub async fn run_tls(
         let (acceptor, router) = (acceptor.borrow().clone(), router.clone());
         async move {
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => serve(stream, peer, router).await,
+                Ok(Ok(stream)) => serve(stream, peer, true, router).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             }
@@ -50,16 +50,17 @@ pub async fn run_tls(
 
 /// Serves plain HTTP until `shutdown`.
 pub async fn run_plain(listener: TcpListener, router: Router, shutdown: watch::Receiver<bool>) {
-    accept_loop(listener, "http", shutdown, move |stream, peer| serve(stream, peer, router.clone())).await;
+    accept_loop(listener, "http", shutdown, move |stream, peer| serve(stream, peer, false, router.clone())).await;
 }
 
-async fn serve<S>(stream: S, peer: SocketAddr, router: Router)
+async fn serve<S>(stream: S, peer: SocketAddr, secured: bool, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let routes = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Secured(secured));
         hyper::service::Service::call(&routes, request)
     });
     let connection = http1::Builder::new()

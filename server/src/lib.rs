@@ -6,7 +6,8 @@
 //! **Must not know:** browsers, pages, agents and their queues.
 //!
 //! Start reading at [`serve`]; who comes in is in [`access`], who exists in [`directory`], what may be reached in
-//! [`storage`], what is remembered in [`catalogue`], and the HTTP API in [`api`].
+//! [`storage`], what is remembered in [`catalogue`], and the HTTP API in [`api`]. The web application's files are in `web/`; they
+//! reach browsers through [`web_files`].
 
 pub mod access;
 pub mod account;
@@ -30,8 +31,11 @@ pub mod rates;
 pub mod reload;
 pub mod rights;
 pub mod serve;
+pub mod sessions;
 pub mod state;
 pub mod storage;
 pub mod token;
 pub mod transfers;
 pub mod verified;
+pub mod web_config;
+pub mod web_files;

@@ -167,6 +167,13 @@ impl TokenKey {
         Ok(Self { secret, public })
     }
 
+    /// A number that only this server can make of `text`, always the same.
+    #[must_use]
+    pub fn derive(&self, purpose: &str, text: &str) -> [u8; 32] {
+        let key = blake3::derive_key(purpose, self.secret.as_bytes());
+        *blake3::keyed_hash(&key, text.as_bytes()).as_bytes()
+    }
+
     /// The token for a grant.
     pub fn sign(&self, grant: &Grant) -> Result<Secret, TokenError> {
         let message = serde_json::to_vec(grant).map_err(|_| TokenError::Make)?;

@@ -21,7 +21,7 @@ pub(crate) fn steps(report: &mut Report) {
                 .args(["--", "-D", "warnings"]),
         )
     });
-    for project in ["extension/tsconfig.json", "tests/browser/tsconfig.json"] {
+    for project in ["extension/tsconfig.json", "server/web/tsconfig.json", "tests/browser/tsconfig.json"] {
         report.step(&format!("lint: tsc, {project}"), || {
             judge(run::command(&setup::node_program("tsc").to_string_lossy()).args(["--noEmit", "--project", project]))
         });

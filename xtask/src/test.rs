@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
         lint::steps(&mut report);
     }
     report.step("tests: Rust", || rust(options));
-    report.step("tests: extension modules", || extension(options));
+    report.step("tests: modules of extension and web application", || extension(options));
     if !options.skip_browser {
         for browser in Browser::ALL {
             report.step(&format!("tests: {}", browser.name()), || in_browser(browser, options));
@@ -49,9 +49,9 @@ fn rust(options: &Options) -> Outcome<Count> {
     count(&mut cargo, report::libtest)
 }
 
-/// The extension's pure modules, under node.
+/// The pure modules of the extension and of the server's web application, under node.
 fn extension(options: &Options) -> Outcome<Count> {
-    node(options, &["extension/tests/"]).and_then(|mut command| count(&mut command, report::node))
+    node(options, &["extension/tests/", "server/web/tests/"]).and_then(|mut command| count(&mut command, report::node))
 }
 
 /// The real SDK in a real browser.

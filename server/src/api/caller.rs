@@ -1,7 +1,8 @@
 //! Who calls: proven before any handler runs, with all that he can reach.
 
+use super::session::{self, PROOF};
 use super::{Api, ApiError};
-use crate::access::{Proof, Refused, unix_now};
+use crate::access::{Login, Proof, Refused, unix_now};
 use crate::catalogue::Event;
 use crate::directory::Principal;
 use crate::node_path::NodePath;
@@ -17,6 +18,10 @@ use std::time::Duration;
 /// The other end of the connection, put beside every request where connections are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
+
+/// Whether the connection is encrypted, put there too.
+#[derive(Clone, Copy, Debug)]
+pub struct Secured(pub bool);
 
 /// Somebody who proved himself.
 pub struct Caller {
@@ -34,6 +39,11 @@ impl FromRequestParts<Arc<Api>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         let Some(Peer(peer)) = parts.extensions.get().copied() else { return Err(ApiError::internal()) };
+        // Pages of the web application speak for who is signed in there, whatever else the browser remembers and sends along.
+        if let Some(given) = parts.headers.get(PROOF) {
+            let login = session::login(parts, api, given.to_str().unwrap_or_default()).await?;
+            return Self::of(login, api).await;
+        }
         let text = |name| parts.headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
         let proof = text(header::AUTHORIZATION).and_then(|value| {
             let key = parts.headers.get("x-aspera-accesskey").and_then(|value| value.to_str().ok());
@@ -41,29 +51,32 @@ impl FromRequestParts<Arc<Api>> for Caller {
         });
         let Some(proof) = proof else { return Err(ApiError::unauthenticated()) };
         match api.access.login(peer.ip(), proof).await {
-            Ok(login) => {
-                let caller = Self {
-                    principal: login.principal,
-                    on_behalf: login.on_behalf,
-                    limited: login.limited,
-                    api: api.clone(),
-                };
-                caller.files().prepare().await?;
-                Ok(caller)
-            }
-            Err(Refused::Wrong(_)) => Err(ApiError::unauthenticated()),
-            Err(Refused::Busy) => {
-                Err(ApiError::later(Duration::from_secs(1), "Too many logins at the same moment; try again shortly."))
-            }
-            Err(Refused::Banned(rest)) => {
-                Err(ApiError::later(rest, "Too many failed logins from your address; try again later."))
-            }
-            Err(Refused::Broken) => Err(ApiError::internal()),
+            Ok(login) => Self::of(login, api).await,
+            Err(refused) => Err(refusal(&refused)),
         }
     }
 }
 
+/// What who does not come in is told.
+pub(super) fn refusal(refused: &Refused) -> ApiError {
+    match refused {
+        Refused::Wrong(_) => ApiError::unauthenticated(),
+        Refused::Busy => {
+            ApiError::later(Duration::from_secs(1), "Too many logins at the same moment; try again shortly.")
+        }
+        Refused::Banned(rest) => ApiError::later(*rest, "Too many failed logins from your address; try again later."),
+        Refused::Broken => ApiError::internal(),
+    }
+}
+
 impl Caller {
+    async fn of(login: Login, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let Login { principal, on_behalf, limited, .. } = login;
+        let caller = Self { principal, on_behalf, limited, api: api.clone() };
+        caller.files().prepare().await?;
+        Ok(caller)
+    }
+
     /// All that the caller can reach.
     #[must_use]
     pub fn files(&self) -> &Guarded {

@@ -2,6 +2,7 @@
 
 use crate::catalogue::CatalogueError;
 use crate::storage::StorageError;
+use crate::token::TokenError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,12 +17,19 @@ pub struct ApiError {
     reason: &'static str,
     message: String,
     retry_after: Option<Duration>,
+    /// How to prove oneself, for 401.
+    challenge: &'static str,
 }
+
+/// What programs do, and what browsers ask for in a window of their own.
+const BASIC: &str = "Basic realm=\"Godwit\", charset=\"UTF-8\"";
+/// Pages of the web application sign in by themselves: a scheme that browsers do not know, so that they ask nothing.
+const PAGE: &str = "Session realm=\"Godwit\"";
 
 impl ApiError {
     /// `reason` is a word for programs, `message` a sentence for people.
     pub fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status, reason, message: message.into(), retry_after: None }
+        Self { status, reason, message: message.into(), retry_after: None, challenge: BASIC }
     }
 
     /// 400.
@@ -40,6 +48,19 @@ impl ApiError {
         let message =
             "Authentication failed: the user name, password or token was not accepted (authentication failed).";
         Self::new(StatusCode::UNAUTHORIZED, "authentication_failed", message)
+    }
+
+    /// The same for a page of the web application: the browser is not to ask for a password by itself.
+    #[must_use]
+    pub fn for_page(self) -> Self {
+        Self { challenge: PAGE, ..self }
+    }
+
+    /// 401 for a page whose session has ended.
+    #[must_use]
+    pub fn signed_out() -> Self {
+        let message = "Nobody is signed in, or the session has ended: sign in again (authentication failed).";
+        Self::new(StatusCode::UNAUTHORIZED, "signed_out", message).for_page()
     }
 
     /// 429.
@@ -67,10 +88,7 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(json!({"error": self.value()}))).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"Godwit\", charset=\"UTF-8\""),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge));
         }
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs() + 1));
@@ -116,6 +134,17 @@ impl From<CatalogueError> for ApiError {
                 tracing::error!(%error, "the catalogue failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Content => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_paths", "These are too many paths for one transfer.")
+            }
+            _ => Self::internal(),
         }
     }
 }

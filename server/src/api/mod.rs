@@ -15,10 +15,13 @@ mod info;
 mod keys;
 mod ops;
 mod permissions;
+mod session;
 mod setup;
+mod shares;
 mod watch;
+mod web;
 
-pub use caller::{Caller, Peer};
+pub use caller::{Caller, Peer, Secured};
 pub use error::ApiError;
 
 use crate::access::Access;
@@ -28,7 +31,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -75,6 +78,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/ops/transfers/{id}", any(ops::one))
         .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
         .route("/space", post(files::space))
+        .merge(web_routes(&api))
         .layer(middleware::from_fn(from_elsewhere))
         // Asked by anybody to find out whether there is a server: an empty answer, always.
         .route("/ping", get(|| async { StatusCode::OK }))
@@ -84,6 +88,29 @@ pub fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(not_found)
         .layer(middleware::from_fn_with_state(api.clone(), finish))
         .with_state(api)
+}
+
+/// The web application, and what only it asks.
+fn web_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
+    Router::new()
+        .route("/", get(web::file))
+        .route("/app/{file}", get(web::file))
+        .route("/ui/{file}", get(web::file))
+        .route("/icons/{file}", get(web::file))
+        .route("/sdk/connect-sdk.js", get(web::sdk))
+        .route("/web/session", get(session::who).post(session::sign_in).delete(session::sign_out))
+        .route("/web/shares", get(shares::list).post(shares::create))
+        .route("/web/shares/open", post(shares::open))
+        .route("/web/shares/{id}", delete(shares::remove))
+        .route_layer(middleware::from_fn_with_state(api.clone(), if_wanted))
+}
+
+/// An administrator may do without the web application.
+async fn if_wanted(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if api.access.directory().settings().web.enabled {
+        return next.run(request).await;
+    }
+    not_found().await.into_response()
 }
 
 async fn not_found() -> ApiError {

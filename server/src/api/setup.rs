@@ -9,7 +9,7 @@ use crate::access::{TRANSFER_USER, unix_now};
 use crate::node_path::NodePath;
 use crate::rights::Right;
 use crate::storage::{Kind, StorageError};
-use crate::token::{Grant, TokenError};
+use crate::token::Grant;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -149,16 +149,27 @@ async fn spec(caller: &Caller, api: &Api, host: &str, wish: Value, what: What) -
         _ => downloaded(caller, &wish).await?,
     };
     let ttl = api.access.directory().settings().token_life.as_secs();
-    let grant = Grant::new(&caller.principal.name, direction, &granted, unix_now(), ttl).map_err(|e| token(&e))?;
+    let grant = Grant::new(&caller.principal.name, direction, &granted, unix_now(), ttl)?;
     let grant = Grant { both, ..grant };
-    let signed = api.access.tokens().sign(&grant).map_err(|e| token(&e))?;
+    let signed = api.access.tokens().sign(&grant)?;
     tracing::info!(
         user = ?caller.principal.name, on_behalf = ?caller.on_behalf, ?direction, paths = granted.len(), token = grant.id,
         "transfer set up"
     );
     spec.extend(echoed);
-    spec.insert("direction".into(), json!(if direction == Direction::Send { "send" } else { "receive" }));
     spec.insert("token".into(), json!(signed.expose()));
+    let rules = match direction {
+        Direction::Send => &caller.principal.upload,
+        Direction::Receive => &caller.principal.download,
+    };
+    spec.extend(frame(api, host, direction, rules));
+    Ok(Value::Object(spec))
+}
+
+/// What is the same in every spec of this server.
+pub(super) fn frame(api: &Api, host: &str, direction: Direction, rules: &Rules) -> Map<String, Value> {
+    let mut spec = Map::new();
+    spec.insert("direction".into(), json!(if direction == Direction::Send { "send" } else { "receive" }));
     spec.insert("authentication".into(), json!("token"));
     spec.insert("remote_host".into(), json!(host));
     spec.insert("remote_user".into(), json!(TRANSFER_USER));
@@ -169,21 +180,8 @@ async fn spec(caller: &Caller, api: &Api, host: &str, wish: Value, what: What) -
     spec.insert("cipher".into(), json!("aes-128"));
     spec.insert("http_fallback".into(), json!(false));
     spec.insert("wss_enabled".into(), json!(false));
-    let rules = match direction {
-        Direction::Send => &caller.principal.upload,
-        Direction::Receive => &caller.principal.download,
-    };
     rates(&mut spec, rules);
-    Ok(Value::Object(spec))
-}
-
-fn token(error: &TokenError) -> ApiError {
-    match error {
-        TokenError::Content => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_paths", "These are too many paths for one transfer.")
-        }
-        _ => ApiError::internal(),
-    }
+    spec
 }
 
 fn direction(wish: &Wish, what: What) -> Result<(Direction, bool), ApiError> {

@@ -7,7 +7,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const HERE = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const SDK = path.join(HERE, "node_modules/@ibm-aspera/connect-sdk-js/dist/js/connect-sdk.js");
+/** The vendor's SDK as npm delivers it. */
+export const SDK = path.join(HERE, "node_modules/@ibm-aspera/connect-sdk-js/dist/js/connect-sdk.js");
 const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",

@@ -3,6 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { kill } from "./machine.mjs";
+import { SDK } from "./pages.mjs";
 import { until } from "./wait.mjs";
 
 export class TransferServer {
@@ -15,6 +16,7 @@ export class TransferServer {
     const child = machine.start("godwit-server", [
       ...["--docroot", docroot, "--user", `${user}:${password}`, "--bind", "127.0.0.1"],
       ...["--data-port", "0", "--api-port", "0", "--http-port", "0", "--state", machine.made("server-state")],
+      ...["--web-sdk", SDK],
     ]);
     let ready = "";
     createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stdout) }).on("line", (line) => {
@@ -26,21 +28,24 @@ export class TransferServer {
     });
     const words = Object.fromEntries(line.split(" ").slice(1).map((word) => split(word)));
     const port = (/** @type {string} */ address) => Number(address.slice(address.lastIndexOf(":") + 1));
-    return new TransferServer(child, user, password, port(words.data), words.fingerprint, port(words.api));
+    return new TransferServer(child, user, password, port(words.data), words.fingerprint, port(words.api), port(words.http));
   }
 
   /**
    * @param {ReturnType<import("./machine.mjs").Machine["start"]>} child
    * @param {string} user @param {string} password @param {number} port @param {string} fingerprint
    * @param {number} tcpPort one that accepts TCP connections
+   * @param {number} webPort of its own web application, plain HTTP
    */
-  constructor(child, user, password, port, fingerprint, tcpPort) {
+  constructor(child, user, password, port, fingerprint, tcpPort, webPort) {
     this.process = child;
     this.user = user;
     this.password = password;
     this.port = port;
     this.fingerprint = fingerprint;
     this.tcpPort = tcpPort;
+    /** The address of its own web application. */
+    this.web = `http://127.0.0.1:${webPort}/`;
   }
 
   /** The part of a transfer spec that every transfer with this server has. */
