@@ -3,6 +3,7 @@
 
 import { byId, ready } from "../ui/dom.js";
 import * as api from "./api.js";
+import { Diagnostics } from "./diagnostics.js";
 import { Files, sentence } from "./files.js";
 import { showStatus } from "./install.js";
 import { Godwit, words } from "./sdk.js";
@@ -39,6 +40,7 @@ const godwit = new Godwit({
   transfers: (changed) => transfers.update(changed),
 });
 const files = new Files(godwit, complain);
+const diagnostics = new Diagnostics(godwit, () => state);
 const transfers = new Transfers(godwit, {
   token,
   complain: (text) => complain(new Error(text)),
@@ -58,10 +60,10 @@ async function token({ transfer_spec: spec }) {
 
 // --- What is shown ---
 
-/** @param {"sign-in" | "files" | "share"} view */
+/** @param {"sign-in" | "files" | "share" | "diagnostics"} view */
 function view(view) {
-  for (const each of ["sign-in", "files", "share"]) byId(`view-${each}`).hidden = each !== view;
-  byId("transfers").hidden = view === "sign-in" || state?.sdk !== true;
+  for (const each of ["sign-in", "files", "share", "diagnostics"]) byId(`view-${each}`).hidden = each !== view;
+  byId("transfers").hidden = view === "sign-in" || view === "diagnostics" || state?.sdk !== true;
   document.body.dataset.view = view;
 }
 
@@ -81,6 +83,10 @@ async function route() {
     shared = opened?.spec;
     await begin(opened?.appId);
     shareButton();
+  } else if (where.view === "diagnostics") {
+    view("diagnostics");
+    await begin(state?.app_id);
+    diagnostics.start().catch(complain);
   } else if (state?.user === undefined) {
     view("sign-in");
     byId("sign-in-user").focus();
@@ -89,7 +95,7 @@ async function route() {
     return location.reload();
   } else {
     view("files");
-    await files.show(where.view === "files" ? where.path : "/");
+    await files.show(where.path);
   }
   ready();
 }
@@ -171,6 +177,11 @@ api.onSignedOut(() => {
   byId("sign-in-error").textContent = t("signInAgain");
   byId("sign-in-user").focus();
 });
+
+// --- Diagnostics ---
+
+byId("diagnose").addEventListener("click", () => (location.hash = "#diagnostics"));
+byId("diagnose-back").addEventListener("click", () => files.go(files.path));
 
 // --- Links ---
 
