@@ -13,9 +13,15 @@ import { inEachBrowser, World } from "../harness/world.mjs";
 /** Where browsers keep their profile by themselves: there they look for hosts. */
 const PROFILES = { chromium: "home/.config/chromium", firefox: "profile-firefox" };
 
+/**
+ * Where these tests run. In Chromium the forced extension, its host and its update were seen to work, but not yet reliably
+ * within the time.
+ * @type {string[]}
+ */
+const BROWSERS = ["firefox"];
+
 inEachBrowser("policy", (name) => {
-  // Chromium: the forced extension, its host and its update were seen to work, but not yet reliably within the time.
-  if (name === "chromium") return;
+  if (!BROWSERS.includes(name)) return;
   const world = new World(name);
   const { machine } = world;
   Object.assign(machine.environment, { GODWIT_SETUP_AS_ROOT: "1" });
