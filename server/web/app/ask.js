@@ -11,17 +11,20 @@ import { t } from "./text.js";
  * @returns {Promise<string>}
  */
 function ask(title, content, buttons, first) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("ask"));
+  // A window of its own for each question: the event that an earlier one closed may come late, and is not this one's answer.
+  const earlier = /** @type {HTMLDialogElement} */ (byId("ask"));
+  const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { id: "ask", "aria-labelledby": "ask-title" }));
+  earlier.close("");
+  earlier.replaceWith(dialog);
   const made = buttons.map(({ value, text, kind }) => h("button", { type: "submit", value, class: kind ?? "" }, text));
   const cancel = buttons.length > 1 ? [h("button", { type: "button", onclick: () => dialog.close("") }, t("cancel"))] : [];
   if (buttons.length > 1) made.shift();
   const form = h("form", { class: "form" }, ...content, h("div", { class: "ends" }, ...cancel, ...made));
-  dialog.replaceChildren(h("h2", { id: "ask-title" }, title), form);
+  dialog.append(h("h2", { id: "ask-title" }, title), form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     dialog.close(/** @type {HTMLButtonElement | null} */ (event.submitter)?.value ?? "");
   });
-  dialog.returnValue = "";
   dialog.showModal();
   (first ?? made.at(-1))?.focus();
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue), { once: true }));
@@ -54,10 +57,9 @@ export async function askSure(title, text, names, yes) {
   const list = h("ul", { class: "choice-lines" }, ...names.slice(0, 50).map((name) => h("li", {}, name)));
   const more = names.length > 50 ? h("p", { class: "muted" }, t("andMore", names.length - 50)) : null;
   const content = [h("p", {}, text), list, ...(more ? [more] : [])];
-  const dialog = byId("ask");
   const answer = ask(title, content, [CANCEL, { value: "yes", text: yes, kind: "danger" }]);
   // Whoever presses Enter without reading loses nothing.
-  /** @type {HTMLElement | null} */ (dialog.querySelector(".ends button"))?.focus();
+  /** @type {HTMLElement | null} */ (byId("ask").querySelector(".ends button"))?.focus();
   return (await answer) === "yes";
 }
 

@@ -143,7 +143,12 @@ inEachBrowser("web application", (name) => {
     await until("the question is gone", async () => !(await app.shows("#ask[open]")));
     assert.ok(fs.existsSync(path.join(machine.docroot, "archive", "journey")), "who leaves the question deletes nothing");
     await app.mark(["journey", "dropped.mov"]);
+    // The event that this one closed comes after the next question is there, and is not its answer.
     await app.click("#delete");
+    await app.evaluate(() => {
+      /** @type {HTMLDialogElement} */ (document.querySelector("#ask")).close("");
+      /** @type {HTMLElement} */ (document.querySelector("#delete")).click();
+    });
     await app.answer("yes");
     await until("both are gone", async () => (await app.names()).join() === "2026,season.tar");
     assert.deepEqual(fs.readdirSync(path.join(machine.docroot, "archive")).sort(), ["2026", "season.tar"]);
