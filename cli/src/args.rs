@@ -25,6 +25,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Agent(AgentCommand),
     Register(RegisterArgs),
+    Unlock(UnlockArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +96,13 @@ pub(crate) struct CpArgs {
     /// Keep the files' times
     #[arg(long)]
     pub(crate) preserve_times: bool,
+    /// Encrypt what is sent with a passphrase, in the age format: NAME becomes NAME.age. The passphrase is read from
+    /// GODWIT_PASSPHRASE, else asked for
+    #[arg(long, conflicts_with = "decrypt")]
+    pub(crate) encrypt: bool,
+    /// Decrypt what was received: NAME.age becomes NAME. With a wrong passphrase the files stay encrypted
+    #[arg(long)]
+    pub(crate) decrypt: bool,
     /// Print what happens as JSON lines instead of a progress bar
     #[arg(long)]
     pub(crate) json: bool,
@@ -102,6 +110,22 @@ pub(crate) struct CpArgs {
     /// reported as complete
     #[arg(long)]
     pub(crate) no_fsync: bool,
+}
+
+/// Decrypt files that were stored encrypted
+///
+/// Files in the age format that were encrypted with a passphrase: NAME.age becomes NAME beside it, and NAME.age goes when that is
+/// complete. A file that is there already is never replaced: the other is called "NAME (decrypted)". Of folders, all files in
+/// them whose names end in ".age". The passphrase is read from GODWIT_PASSPHRASE, else asked for. The exit code is 0 only if every file
+/// was decrypted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnlockArgs {
+    /// Files and folders
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Keep the encrypted files too
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Show the agent and its transfers

@@ -6,8 +6,10 @@ use crate::plan::{Attempt, Plan};
 use crate::progress::{Display, summary};
 use crate::text;
 use godwit_protocol::ErrorCode;
+use godwit_protocol::spec::{ContentProtection, Direction};
 use godwit_protocol::worker::{
-    Command, Credential, Failure, RateSettings, Report, ServerAddress, ServerIdentity, Start, Stats, TransferOptions,
+    Command, Credential, Failure, Protection, RateSettings, Report, ServerAddress, ServerIdentity, Start, Stats,
+    TransferOptions,
 };
 use std::process::ExitCode;
 use std::time::Instant;
@@ -79,12 +81,13 @@ fn internal(error: &dyn std::fmt::Display) -> Failure {
 fn copy(args: &CpArgs, display: &mut Display) -> Result<Stats, Failure> {
     let plan = Plan::new(&args.sources, &args.destination)?;
     let (user, credential) = login::credentials(plan.user.as_deref(), &plan.host)?;
+    let protection = protection(args, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| internal(&e))?;
     let result = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|e| internal(&e))?;
         let mut result = Err(internal(&"nothing to do"));
         for (number, attempt) in plan.attempts.iter().enumerate() {
-            let start = start(args, &plan, attempt, &user, &credential);
+            let start = start(args, &plan, attempt, &user, &credential, protection.clone());
             let (outcome, accepted) = session(start, display, &mut signals).await;
             let no_folder = matches!(&outcome, Err(failure)
                 if matches!(failure.code, ErrorCode::NoSuchFile | ErrorCode::NotDirectory));
@@ -101,7 +104,29 @@ fn copy(args: &CpArgs, display: &mut Display) -> Result<Stats, Failure> {
     result
 }
 
-fn start(args: &CpArgs, plan: &Plan, attempt: &Attempt, user: &str, credential: &Credential) -> Start {
+/// What is wanted of encryption at rest; the same command continues what it began.
+fn protection(args: &CpArgs, plan: &Plan) -> Result<Option<Protection>, Failure> {
+    let (mode, fits) = match (args.encrypt, args.decrypt) {
+        (true, _) => (ContentProtection::Encrypt, plan.direction == Direction::Send),
+        (_, true) => (ContentProtection::Decrypt, plan.direction == Direction::Receive),
+        _ => return Ok(None),
+    };
+    if !fits {
+        return Err(Failure::new(ErrorCode::Usage, "--encrypt is for what is sent, --decrypt for what is received"));
+    }
+    let passphrase = login::passphrase(args.encrypt)?;
+    let scope = format!("cp {}@{} {:?}", plan.user.as_deref().unwrap_or_default(), plan.host, args.destination);
+    Ok(Some(Protection { mode, passphrase, scope }))
+}
+
+fn start(
+    args: &CpArgs,
+    plan: &Plan,
+    attempt: &Attempt,
+    user: &str,
+    credential: &Credential,
+    protection: Option<Protection>,
+) -> Start {
     Start {
         transfer_id: uuid::Uuid::new_v4().to_string(),
         attempt: 1,
@@ -131,6 +156,7 @@ fn start(args: &CpArgs, plan: &Plan, attempt: &Attempt, user: &str, credential: 
         sessions: args.sessions,
         cookie: String::new(),
         root_id: None,
+        protection,
     }
 }
 

@@ -17,6 +17,7 @@ mod progress;
 mod register;
 mod status;
 mod text;
+mod unlock;
 
 use args::{AgentCommand, Args, Command};
 use clap::{CommandFactory, Parser};
@@ -35,6 +36,7 @@ pub fn run() -> ExitCode {
     start_log();
     let result = match args.command {
         Command::Cp(cp) => return cp::run(&cp),
+        Command::Unlock(wish) => return unlock::run(&wish),
         Command::Status(status) => status::run(&status).map_err(|e| e.to_string()),
         Command::Doctor(doctor) => match doctor::run(&doctor) {
             Ok(true) => Ok(()),

@@ -37,6 +37,28 @@ pub(crate) fn credentials(user: Option<&str>, host: &str) -> Result<(String, Cre
     }
 }
 
+/// The passphrase for encryption at rest; a new one is asked for twice.
+pub(crate) fn passphrase(new: bool) -> Result<Secret, Failure> {
+    if let Some(given) = std::env::var("GODWIT_PASSPHRASE").ok().filter(|v| !v.is_empty()) {
+        return Ok(Secret::new(given));
+    }
+    let ask = |question: &str| match ask(question) {
+        Ok(Some(answer)) if !answer.is_empty() => Ok(answer),
+        Ok(_) => Err(Failure::new(ErrorCode::UserCancel, "no passphrase was given")),
+        Err(error) => {
+            tracing::debug!(%error, "no terminal to ask on");
+            let how = "there is no terminal to ask for a passphrase on: set GODWIT_PASSPHRASE";
+            Err(Failure::new(ErrorCode::FileEncryption, how))
+        }
+    };
+    let first = ask("Passphrase: ")?;
+    // Nobody could open what was encrypted with a mistyped one.
+    if new && ask("The same once more: ")?.expose() != first.expose() {
+        return Err(Failure::new(ErrorCode::Usage, "the two passphrases are not the same: give the command again"));
+    }
+    Ok(first)
+}
+
 /// Asks on the terminal itself, wherever input and output are redirected to; `None` if the user gives up.
 fn ask(question: &str) -> io::Result<Option<Secret>> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;

@@ -58,6 +58,13 @@ impl Display {
                 }
             }
             Report::File(file) if file.outcome == FileOutcome::Failed => self.failed(file),
+            Report::Unlocked(unlocked) => {
+                self.say(&format!("{} files decrypted", unlocked.opened));
+                if let Some(why) = &unlocked.why {
+                    let why = crate::text::shown(why);
+                    self.say(&format!("{} stay encrypted: {why}; later, godwit unlock decrypts them", unlocked.kept));
+                }
+            }
             _ => {}
         }
     }

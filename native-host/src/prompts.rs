@@ -21,6 +21,8 @@ pub enum Purpose {
     Certificate(TransferId),
     /// A transfer that its server turned away.
     Login(TransferId),
+    /// A transfer that has no passphrase.
+    Passphrase(TransferId),
 }
 
 /// A question with its purpose.

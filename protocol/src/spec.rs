@@ -307,10 +307,7 @@ impl TransferSpec {
     /// Refuses what this build does not do, where ignoring it would expose or destroy what the page wanted kept. A room
     /// that learns to do one of these takes it off here.
     pub fn check_offered(&self) -> Result<(), SpecError> {
-        let refused = [
-            ("content_protection", self.content_protection.is_some(), "the files would not be encrypted"),
-            ("obfuscate_file_names", self.rare.obfuscate_file_names, "the names would be readable"),
-        ];
+        let refused = [("obfuscate_file_names", self.rare.obfuscate_file_names, "the names would be readable")];
         match refused.iter().find(|(_, asked, _)| *asked) {
             Some((field, _, loss)) => Err(fields::wrong(*field, format!("this version cannot do it, and {loss}"))),
             None => Ok(()),

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_this_build_cannot_protect_is_refused_and_not_ignored() {
-        for (field, value) in [("content_protection", json!("encrypt")), ("obfuscate_file_names", json!(true))] {
+        for (field, value) in [("obfuscate_file_names", json!(true))] {
             let mut spec = json!({"direction": "send", "remote_host": "a", "paths": [{"source": "/x"}]});
             spec[field] = value;
             let body = json!({"transfer_specs": [{"transfer_spec": spec}]}).to_string();

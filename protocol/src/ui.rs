@@ -137,6 +137,9 @@ pub struct TransferView {
     /// While it runs: its disk is too small, or nearly full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortage: Option<Shortage>,
+    /// What became of encrypted files that it brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<crate::worker::Unlocked>,
 }
 
 /// Too little room for a download.
@@ -250,6 +253,16 @@ pub enum Question {
         #[serde(default)]
         saved: bool,
     },
+    /// Files are to be encrypted or decrypted, and nobody has given a passphrase. Answered by [`Decision::Passphrase`] or, if
+    /// `can_skip`, by [`Decision::Skip`].
+    Passphrase {
+        /// Host and port.
+        server: String,
+        /// A new passphrase for what is sent; else the one that what is received was encrypted with.
+        creates: bool,
+        /// The files may go, or stay, as they are.
+        can_skip: bool,
+    },
 }
 
 /// What a file dialog was asked to show.
@@ -326,7 +339,14 @@ pub enum Decision {
         /// Save it once the server has accepted it.
         save: bool,
     },
-    /// File dialogs: nothing chosen. Consent: no, this time. Credentials: the transfer has failed.
+    /// Encrypt or decrypt with it.
+    Passphrase {
+        /// 1 to 4,096 bytes.
+        passphrase: Secret,
+    },
+    /// Passphrase: send the files as they are, or keep what arrives encrypted.
+    Skip,
+    /// File dialogs: nothing chosen. Consent: no, this time. Credentials, passphrase: the transfer has failed.
     Cancel,
     /// Dropped files: not these; a file dialog is wanted.
     Browse,

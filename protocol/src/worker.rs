@@ -4,7 +4,7 @@
 //! The first command is `start` and holds all secrets; they never appear in arguments or the environment.
 //! Closing standard input means: the agent is gone; the worker stops as after `stop`.
 
-use crate::spec::{Direction, OverwritePolicy, RatePolicy, ResumePolicy};
+use crate::spec::{ContentProtection, Direction, OverwritePolicy, RatePolicy, ResumePolicy};
 use crate::{ErrorCode, RateKbps, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,20 @@ pub struct Start {
     /// See [`crate::wire::SessionRequest::root_id`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_id: Option<String>,
+    /// Encryption at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
+}
+
+/// Files that are encrypted where they are stored, in the age format, under their name with `.age`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protection {
+    /// `encrypt` for what is sent, `decrypt` for what is received.
+    pub mode: ContentProtection,
+    /// With which all files are encrypted.
+    pub passphrase: Secret,
+    /// The same in each attempt of one transfer, and of no other: only then an attempt continues what an earlier one sent.
+    pub scope: String,
 }
 
 fn one() -> u32 {
@@ -190,6 +204,8 @@ pub enum Report {
     Stats(Stats),
     /// One file ended.
     File(FileReport),
+    /// A download to be decrypted has arrived as a whole, and what could be decrypted is; before `done`.
+    Unlocked(Unlocked),
     /// Every file arrived and was verified; the last line.
     Done(Stats),
     /// The session failed; the last line.
@@ -261,6 +277,20 @@ pub struct FileReport {
     /// BLAKE3 of its content, hex; absent if skipped or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
+}
+
+/// What became of encrypted files after they had arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unlocked {
+    /// Files that were decrypted.
+    pub opened: u64,
+    /// Files that stay encrypted.
+    pub kept: u64,
+    /// Why the first of them does, with its name; absent if none does.
+    pub why: Option<String>,
+    /// The passphrase was wrong for at least one.
+    pub wrong_passphrase: bool,
 }
 
 /// What became of a file.

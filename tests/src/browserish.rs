@@ -26,6 +26,8 @@ pub struct User {
     pub certificate: Option<Decision>,
     /// Answers to the question for a login, first question first; without one it is cancelled.
     pub logins: VecDeque<Decision>,
+    /// Answers to the question for a passphrase, first question first; without one it is cancelled.
+    pub passphrases: VecDeque<Decision>,
     /// What to choose in the next file dialogs, first dialog first; without one the dialog is cancelled.
     pub picks: VecDeque<Vec<PathBuf>>,
 }
@@ -36,6 +38,7 @@ impl Default for User {
             consent: Some(Decision::Allow { remember: true }),
             certificate: Some(Decision::Allow { remember: true }),
             logins: VecDeque::new(),
+            passphrases: VecDeque::new(),
             picks: VecDeque::new(),
         }
     }
@@ -309,6 +312,7 @@ impl Shared {
                 Question::ServerCertificate { .. } => user.certificate.clone(),
                 // Nothing is dropped on this page.
                 Question::Dropped { .. } | Question::DroppedCopy { .. } => Some(Decision::Cancel),
+                Question::Passphrase { .. } => Some(user.passphrases.pop_front().unwrap_or(Decision::Cancel)),
                 Question::Credentials { .. } => Some(user.logins.pop_front().unwrap_or(Decision::Cancel)),
                 Question::OpenFiles(_) | Question::OpenFolders(_) | Question::SaveFile(_) => {
                     Some(match user.picks.pop_front() {

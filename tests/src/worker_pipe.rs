@@ -43,6 +43,7 @@ pub fn start(server: &Server, relay: &Relay, direction: Direction, source: &str,
         sessions: 1,
         cookie: String::new(),
         root_id: None,
+        protection: None,
     }
 }
 

@@ -7,7 +7,6 @@ use crate::meter::add;
 use crate::quiet::quiet;
 use crate::read::Trouble;
 use crate::report::Reports;
-use crate::scan::file_entry;
 use crate::sender::{Shared, enter};
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{Control, EntryKind, FileResult};
@@ -34,7 +33,7 @@ impl Shared {
             }
         };
         tracing::info!(path = %slot.path, "changed while it was sent: sent again");
-        let entry = file_entry(slot.path.clone(), &seen);
+        let entry = self.reader.entry(slot.path.clone(), &seen);
         let _order = self.announcing.lock().await;
         {
             let mut book = self.book();

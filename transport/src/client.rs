@@ -8,6 +8,7 @@ use crate::land::Policies;
 use crate::lines::Lines;
 use crate::meter::Meter;
 use crate::names::Suffixes;
+use crate::protect::{Sealing, unlock_all};
 use crate::rate::{Limits, Steer};
 use crate::receiver::Receiver;
 use crate::report::Reports;
@@ -20,10 +21,11 @@ use godwit_protocol::spec::Direction;
 use godwit_protocol::wire::{
     Accepted, Control, MAX_CONNECTIONS, RateLocks, RemotePath, SessionHello, SessionRequest, SessionResult,
 };
-use godwit_protocol::worker::{Command, Failure, RateSettings, Report, Start, Stats};
+use godwit_protocol::worker::{Command, Failure, Protection, RateSettings, Report, Start, Stats};
 use godwit_protocol::{ErrorCode, RelPath};
 use quinn::Connection;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -73,6 +75,7 @@ async fn session(
     if start.paths.is_empty() {
         return Err(Failure::new(ErrorCode::NothingToTransfer, ""));
     }
+    let protection = crate::protect::wanted(start)?;
     let target = match start.direction {
         Direction::Send => None,
         Direction::Receive => Some(match root {
@@ -84,6 +87,15 @@ async fn session(
     let wishes = Arc::new(Wishes::new(start.rate, limits.clone()));
     let mut steering = Steering { commands, wishes: wishes.clone() };
     let own = Arc::new(Limits::new(start.rate));
+    let sealing = match protection.filter(|_| target.is_none()).cloned() {
+        Some(protection) => {
+            let derived = tokio::task::spawn_blocking(move || Arc::new(Sealing::new(&protection))).await;
+            Some(derived.map_err(|_| Failure::new(ErrorCode::Internal, "deriving keys broke"))?)
+        }
+        None => None,
+    };
+    let unlocking =
+        protection.zip(target.as_ref()).map(|(protection, target)| (protection.clone(), target.root.clone()));
     let Connected { endpoint, connection, fingerprint } = tokio::select! {
         connected = connect(&start.server, own.clone()) => connected?,
         stopped = steering.until_stopped(|_| {}) => return Err(stopped),
@@ -91,7 +103,7 @@ async fn session(
     let lines = Lines::new(connection.clone(), own, limits.clone());
     let mut further = JoinSet::new();
     let meter = Arc::new(Meter::default());
-    let files = Reports::to(reports.clone());
+    let files = Reports::to(reports.clone()).remember_encrypted(unlocking.is_some());
     let (send, recv) = match connection.open_bi().await {
         Ok(streams) => streams,
         Err(e) => return Err(crate::failure::from_connection(&e)),
@@ -112,7 +124,7 @@ async fn session(
             steer: Arc::new(move |granted| wishes.grant(granted, None)),
             reports: files.clone(),
         };
-        sender.begin(Scanner::new(origin(start, root), start.options.replace_illegal))
+        sender.begin(Scanner::new(origin(start, root), start.options.replace_illegal).sealed(sealing))
     });
     let session = async {
         let login = tokio::time::timeout(LOGIN, admitted(&mut inbox));
@@ -171,10 +183,40 @@ async fn session(
     let patience = if result.is_ok() { FAREWELL_KNOWN.min(connection.rtt() / 2) } else { FAREWELL };
     let _ = tokio::time::timeout(patience, farewell).await;
     let verdict = result.and_then(|result| files.verdict(&result));
+    let verdict = match (verdict, unlocking) {
+        (Ok(()), Some((protection, root))) => {
+            unlock(root, files.encrypted(), protection, &reports, &mut steering).await
+        }
+        (verdict, _) => verdict,
+    };
     if verdict.is_err() {
         let _ = reports.send(Report::Stats(stats.clone())).await;
     }
     verdict.map(|()| stats)
+}
+
+/// Everything has arrived: decrypts it. What cannot be decrypted is no failure of the transfer.
+async fn unlock(
+    root: Root,
+    paths: Vec<String>,
+    protection: Protection,
+    reports: &mpsc::Sender<Report>,
+    steering: &mut Steering,
+) -> Result<(), Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    let mut work = tokio::task::spawn_blocking(move || unlock_all(&root, &paths, &protection, &told));
+    let broke = |_| Failure::new(ErrorCode::Internal, "decrypting broke");
+    let unlocked = tokio::select! {
+        unlocked = &mut work => unlocked.map_err(broke)?,
+        stopped = steering.until_stopped(|_| {}) => {
+            stop.store(true, Ordering::Relaxed);
+            work.await.map_err(broke)?;
+            return Err(stopped);
+        }
+    };
+    let _ = reports.send(Report::Unlocked(unlocked)).await;
+    Ok(())
 }
 
 /// What a client does once it is let in.

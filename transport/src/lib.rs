@@ -40,6 +40,7 @@ mod partial;
 pub mod places;
 mod plan;
 mod pool;
+pub mod protect;
 mod quiet;
 mod ranges;
 pub mod rate;

@@ -5,11 +5,13 @@ use crate::failure::disk;
 use crate::hash::{Value, unit_len, unit_value};
 use crate::meter::Meter;
 use crate::pool::{Buffer, Pool};
+use crate::protect::Sealing;
 use crate::quiet::leave_step;
 use crate::root::{Metadata, Root};
-use crate::scan::Source;
+use crate::scan::{Source, file_entry};
 use bytes::Bytes;
-use godwit_protocol::wire::{HASH, UNIT};
+use godwit_protocol::RelPath;
+use godwit_protocol::wire::{Entry, HASH, UNIT};
 use godwit_protocol::worker::Failure;
 use rustix::fs::{Mode, OFlags};
 use std::collections::VecDeque;
@@ -43,13 +45,31 @@ pub(crate) enum Trouble {
 /// Opens, keeps open, reads.
 pub(crate) struct Reader {
     root: Option<Root>,
+    sealing: Option<Arc<Sealing>>,
     pool: Arc<Pool>,
     kept: Mutex<VecDeque<(u64, Arc<File>)>>,
 }
 
 impl Reader {
-    pub(crate) fn new(root: Option<Root>) -> Self {
-        Self { root, pool: Arc::default(), kept: Mutex::default() }
+    pub(crate) fn new(root: Option<Root>, sealing: Option<Arc<Sealing>>) -> Self {
+        Self { root, sealing, pool: Arc::default(), kept: Mutex::default() }
+    }
+
+    /// A file as it is announced again under the same name.
+    pub(crate) fn entry(&self, path: RelPath, seen: &Metadata) -> Entry {
+        let entry = file_entry(path, seen);
+        match &self.sealing {
+            None => entry,
+            Some(sealing) => Entry { size: sealing.len(seen.size), ..entry },
+        }
+    }
+
+    /// Content of a source as it is sent.
+    fn content(&self, slot: &Slot, file: &File, target: &mut [u8], offset: u64) -> io::Result<()> {
+        match &self.sealing {
+            None => file.read_exact_at(target, offset),
+            Some(sealing) => sealing.read_exact_at(slot, file, target, offset),
+        }
     }
 
     /// Reads a segment. Pieces that cannot be read split it; they come back with the reason.
@@ -89,7 +109,7 @@ impl Reader {
 
     fn piece(&self, slot: &Slot, unit: u64, target: &mut [u8]) -> Result<Value, Trouble> {
         let file = self.open(slot)?;
-        let read = file.read_exact_at(target, unit * UNIT);
+        let read = self.content(slot, &file, target, unit * UNIT);
         self.unchanged(slot, &file)?;
         match read {
             Ok(()) => Ok(unit_value(slot.size, unit, target)),
@@ -136,7 +156,7 @@ impl Reader {
     /// BLAKE3 of a whole source.
     pub(crate) fn hash(&self, slot: &Slot, meter: &Meter) -> Result<Value, Trouble> {
         let file = self.open(slot)?;
-        let value = hash_file(&file, slot.size, meter);
+        let value = hash_content(slot.size, meter, |part, at| self.content(slot, &file, part, at));
         self.unchanged(slot, &file)?;
         value.map_err(|e| trouble(slot, &e))
     }
@@ -172,13 +192,17 @@ impl Reader {
 
 /// BLAKE3 of the first `size` bytes of a file, with signs of life on the way.
 pub(crate) fn hash_file(file: &File, size: u64, meter: &Meter) -> io::Result<Value> {
+    hash_content(size, meter, |part, at| file.read_exact_at(part, at))
+}
+
+fn hash_content(size: u64, meter: &Meter, mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>) -> io::Result<Value> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; UNIT.min(size) as usize];
     let mut at = 0;
     while at < size {
         let len = UNIT.min(size - at) as usize;
         let part = buffer.get_mut(..len).unwrap_or_default();
-        file.read_exact_at(part, at)?;
+        read(part, at)?;
         hasher.update(part);
         at += len as u64;
         meter.worked();

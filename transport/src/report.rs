@@ -2,10 +2,11 @@
 
 use crate::failure::tame;
 use crate::meter::{Meter, add};
+use godwit_protection::SUFFIX;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::wire::{EntryKind, SessionResult};
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport, Report};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
 
 /// Where file reports go: to the agent on a client, to the log on a server.
@@ -13,11 +14,27 @@ use tokio::sync::mpsc;
 pub(crate) struct Reports {
     to: Option<mpsc::Sender<Report>>,
     first: Arc<OnceLock<Failure>>,
+    /// Names of files that are to be decrypted when all are there.
+    encrypted: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 impl Reports {
     pub(crate) fn to(caller: mpsc::Sender<Report>) -> Self {
-        Self { to: Some(caller), first: Arc::default() }
+        Self { to: Some(caller), first: Arc::default(), encrypted: None }
+    }
+
+    /// Remembers the names of those that arrive encrypted.
+    pub(crate) fn remember_encrypted(self, wanted: bool) -> Self {
+        Self { encrypted: wanted.then(Arc::default), ..self }
+    }
+
+    /// The names that were remembered.
+    pub(crate) fn encrypted(&self) -> Vec<String> {
+        let names = self
+            .encrypted
+            .as_ref()
+            .map(|names| std::mem::take(&mut *names.lock().unwrap_or_else(PoisonError::into_inner)));
+        names.unwrap_or_default()
     }
 
     /// Tells how a file ended. A caller that has gone hears nothing; his closed command channel ends the session.
@@ -28,6 +45,12 @@ impl Reports {
         tracing::debug!(path = report.path, outcome = ?report.outcome, "file");
         if let Some(error) = &report.error {
             let _ = self.first.set(error.clone());
+        }
+        if let Some(encrypted) = &self.encrypted
+            && report.outcome != FileOutcome::Failed
+            && report.path.ends_with(SUFFIX)
+        {
+            encrypted.lock().unwrap_or_else(PoisonError::into_inner).push(report.path.clone());
         }
         if let Some(to) = &self.to {
             let _ = to.send(Report::File(report)).await;

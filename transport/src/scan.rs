@@ -5,6 +5,7 @@
 //! A name that holds what no name may hold on its way goes under another one, if the session wants that; see [`announced`].
 
 use crate::failure::disk;
+use crate::protect::Sealing;
 use crate::root::{Kind, Metadata, Root, list_handle};
 use godwit_protocol::path::{PathError, is_refused, is_replacement};
 use godwit_protocol::wire::{Entry, EntryKind, FileResult, RemotePath};
@@ -50,6 +51,8 @@ pub(crate) struct Scanner {
     replacement: Option<char>,
     sources: VecDeque<(String, Option<String>)>,
     levels: Vec<Level>,
+    /// Files go encrypted.
+    sealing: Option<Arc<Sealing>>,
 }
 
 /// A name on the disk, and the one that it goes under if that is another.
@@ -79,7 +82,24 @@ impl Scanner {
         };
         // A peer may have sent it.
         let replacement = replacement.filter(|c| is_replacement(*c));
-        Self { root, replacement, sources, levels: Vec::new() }
+        Self { root, replacement, sources, levels: Vec::new(), sealing: None }
+    }
+
+    /// Announces the encrypted form of every file.
+    pub(crate) fn sealed(self, sealing: Option<Arc<Sealing>>) -> Self {
+        Self { sealing, ..self }
+    }
+
+    /// How files are encrypted, if they are.
+    pub(crate) fn sealing(&self) -> Option<Arc<Sealing>> {
+        self.sealing.clone()
+    }
+
+    fn file(&self, target: RelPath, found: &Metadata) -> Result<Entry, Failure> {
+        match &self.sealing {
+            None => Ok(file_entry(target, found)),
+            Some(sealing) => sealing.entry(&target, found),
+        }
     }
 
     /// The root sources lie beneath, if there is one.
@@ -208,7 +228,7 @@ impl Scanner {
         let name = |e: io::Error| disk(&e, false, &path.display().to_string());
         let found: Metadata = rustix::fs::stat(&path).map_err(|e| name(e.into()))?.into();
         if found.kind == Kind::File {
-            return Ok(Some(Scanned::Entry(file_entry(target, &found), Source::Local(path), found)));
+            return Ok(Some(Scanned::Entry(self.file(target, &found)?, Source::Local(path), found)));
         }
         if found.kind != Kind::Folder {
             return Err(Failure::new(ErrorCode::NotRegular, path.display().to_string()));
@@ -243,7 +263,7 @@ impl Scanner {
         let found: Metadata =
             statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| disk(&e.into(), false, &path))?.into();
         match found.kind {
-            Kind::File => Ok(Some(Scanned::Entry(file_entry(target, &found), Source::Beneath(path), found))),
+            Kind::File => Ok(Some(Scanned::Entry(self.file(target, &found)?, Source::Beneath(path), found))),
             Kind::Folder => {
                 let folder = root.folder_raw(&path).map_err(|e| disk(&e, false, &path))?;
                 self.enter_beneath(folder, path, Some(target))

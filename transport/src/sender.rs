@@ -97,7 +97,7 @@ impl Sender {
             outbox: self.outbox,
             meter: self.meter,
             book: Mutex::default(),
-            reader: Arc::new(Reader::new(scanner.root())),
+            reader: Arc::new(Reader::new(scanner.root(), scanner.sealing())),
             pace: Pace::new(self.limits.clone()),
             lost: Mutex::default(),
             announcing: tokio::sync::Mutex::new(()),

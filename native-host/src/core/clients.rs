@@ -100,6 +100,7 @@ impl Core {
             match asked.purpose {
                 Purpose::Certificate(id) => self.certificate_unanswered(&id, now),
                 Purpose::Login(id) => self.login_unanswered(&id, now),
+                Purpose::Passphrase(id) => self.passphrase_unanswered(&id, now),
                 Purpose::Consent | Purpose::Start(_) | Purpose::Dialog(_) | Purpose::Folder(_) => {}
             }
         }

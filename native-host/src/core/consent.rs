@@ -72,6 +72,8 @@ impl Core {
             Decision::Cancel => true,
             Decision::Deny { .. } | Decision::Allow { .. } => is_yes_or_no(&open.prompt.question),
             Decision::Credentials { .. } => matches!(open.prompt.question, Question::Credentials { .. }),
+            Decision::Passphrase { .. } => matches!(open.prompt.question, Question::Passphrase { .. }),
+            Decision::Skip => matches!(open.prompt.question, Question::Passphrase { can_skip: true, .. }),
             Decision::Browse => matches!(open.prompt.question, Question::Dropped { .. }),
             Decision::Chosen { .. } => is_dialog(&open.prompt.question),
         };
@@ -87,6 +89,9 @@ impl Core {
             return self.refuse(conn, id, codes::BAD_REQUEST, why);
         }
         if let Err(why) = self.judge_login(&open.prompt.question, &answer.decision) {
+            return self.refuse(conn, id, codes::BAD_REQUEST, why);
+        }
+        if let Err(why) = super::protection::judge_passphrase(&answer.decision) {
             return self.refuse(conn, id, codes::BAD_REQUEST, why);
         }
         self.respond(conn, id, json!({}));
@@ -107,6 +112,7 @@ impl Core {
             Purpose::Certificate(transfer) => {
                 self.certificate_answered(conn, &transfer, &asked.prompt.question, &decision, now);
             }
+            Purpose::Passphrase(transfer) => self.passphrase_answered(&transfer, decision, now),
             Purpose::Login(transfer) => {
                 self.login_answered(&transfer, &asked.prompt.question, decision, now);
             }

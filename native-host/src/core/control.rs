@@ -56,7 +56,7 @@ impl Core {
     }
 
     fn close_questions(&mut self, id: &TransferId) {
-        let of_it = |purpose: &Purpose| matches!(purpose, Purpose::Certificate(of) | Purpose::Login(of) if of == id);
+        let of_it = |purpose: &Purpose| matches!(purpose, Purpose::Certificate(of) | Purpose::Login(of) | Purpose::Passphrase(of) if of == id);
         let asked = self.prompts.find(|a| of_it(&a.purpose)).map(|a| (a.conn, a.prompt.prompt_id.clone()));
         if let Some((conn, prompt_id)) = asked {
             self.close_prompt(conn, &prompt_id);

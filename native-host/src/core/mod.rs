@@ -23,6 +23,7 @@ mod news;
 mod page_calls;
 mod persist;
 pub(crate) mod probe;
+mod protection;
 mod requests;
 mod revoke;
 mod running;

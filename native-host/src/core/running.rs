@@ -144,6 +144,7 @@ impl Core {
             sessions: sessions(settings, order.rate.target),
             cookie: spec.cookie.clone().unwrap_or_default(),
             root_id: spec.root_id(),
+            protection: self.protection_of(id)?,
         };
         Ok((start, saved))
     }
@@ -197,6 +198,7 @@ impl Core {
                 }
                 self.touch_progress(&id, now);
             }
+            WorkerEvent::Report(Report::Unlocked(unlocked)) => self.unlocked(&id, unlocked, now),
             // The supervisor keeps these back for the end.
             WorkerEvent::Report(Report::Done(_) | Report::Error(_)) => {}
             WorkerEvent::Ended(ended) => {
@@ -301,6 +303,7 @@ impl Core {
                 }
                 if waits { Outcome::NeedsAnswer } else { Outcome::Failed { retryable } }
             }
+            (ErrorCode::FileEncryption, _) if wanted && self.ask_passphrase(id) => Outcome::NeedsAnswer,
             (code, _) => Outcome::Failed { retryable: code.is_retryable() },
         };
         (outcome, Some(failure))

@@ -82,6 +82,7 @@ impl Core {
             sessions: 1,
             cookie: String::new(),
             root_id: None,
+            protection: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::store::{Change, Tree};
 use crate::time::Now;
 use crate::transfers::{Order, PlanError, Transfer, TransferOutput, Work, secrets_key};
 use godwit_protocol::page::{Endpoint, PageAnswer};
-use godwit_protocol::spec::{Direction, TransferSpec};
+use godwit_protocol::spec::{ContentProtection, Direction, TransferSpec};
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::worker::RateSettings;
 use godwit_protocol::{Origin, Secret};
@@ -102,12 +102,7 @@ impl Core {
             let words = "The list of transfers is full. Remove some that have ended.";
             return Err(PageAnswer::error(507, "too many transfers", words));
         }
-        // Moving the files in clear would break what the page promised to its user.
-        if request.spec.content_protection.is_some() {
-            let words = "This version of Godwit cannot encrypt or decrypt files (content protection).";
-            return Err(PageAnswer::error(501, "content_protection is not implemented", words));
-        }
-        Ok(())
+        super::protection::judge(request)
     }
 
     pub(super) fn downloads(&self) -> PathBuf {
@@ -150,6 +145,10 @@ impl Core {
         let title = title(&spec, &work);
         let lane = lane(spec.direction);
         tracing::info!(target: TRANSFER_LOG, %id, %origin, direction = ?spec.direction, host = spec.remote_host, "transfer added");
+        let protected_by_user = self.protects(&spec);
+        if protected_by_user {
+            spec.content_protection = Some(ContentProtection::Encrypt);
+        }
         let order = Order {
             origin: origin.clone(),
             session: self.session_of(conn),
@@ -159,6 +158,7 @@ impl Core {
             rate,
             title,
             added_ms: now.wall_ms,
+            protected_by_user,
         };
         self.transfers.insert(id.clone(), Transfer::new(order));
         self.fresh.push(id.clone());

@@ -158,6 +158,9 @@ pub struct Security {
     /// The page API is also served at `http://127.0.0.1:33003` (or the next free port up to 33022), for pages without the
     /// extension and for programs of this machine. Default false.
     pub local_http: bool,
+    /// Uploads to these servers are encrypted: a passphrase is asked for. Names or addresses; `*.example.com` is every name below
+    /// `example.com`. Default none.
+    pub protected_hosts: Vec<String>,
 }
 
 /// See [`Security::key_store`].
@@ -242,7 +245,13 @@ impl Default for Notifications {
 
 impl Default for Security {
     fn default() -> Self {
-        Self { ask_always: false, save_passwords: true, key_store: KeyStoreChoice::default(), local_http: false }
+        Self {
+            ask_always: false,
+            save_passwords: true,
+            key_store: KeyStoreChoice::default(),
+            local_http: false,
+            protected_hosts: Vec::new(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use godwit_protocol::Origin;
 use godwit_protocol::spec::TransferSpec;
 use godwit_protocol::start::ConnectSettings;
 use godwit_protocol::ui::TransferError;
-use godwit_protocol::worker::{FileReport, RateSettings, Stats};
+use godwit_protocol::worker::{FileReport, RateSettings, Stats, Unlocked};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -46,6 +46,9 @@ pub struct Order {
     pub title: String,
     /// When it was added, ms since the Unix epoch.
     pub added_ms: u64,
+    /// It is encrypted because the user wants it for this server, not the page.
+    #[serde(default)]
+    pub protected_by_user: bool,
 }
 
 /// Where a transfer stands; stored at every change of state.
@@ -68,6 +71,9 @@ pub struct Standing {
     pub transport: String,
     /// Why the last run failed.
     pub error: Option<TransferError>,
+    /// What became of encrypted files that it brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<Unlocked>,
     /// Token of the last visible change.
     pub token: u64,
 }

@@ -41,6 +41,7 @@ pub fn transfer_view(id: &TransferId, transfer: &Transfer, place: &Place) -> Tra
             limits_version: transfer.limits_version,
         }),
         shortage: (place.status == TransferStatus::Running).then(|| shortage(stats)).flatten(),
+        unlocked: standing.unlocked.clone(),
     }
 }
 

@@ -36,6 +36,7 @@ fn running() -> TransferView {
         queue_order: None,
         live: Some(crate::windows::live()),
         shortage: Some(Shortage { needed: 3_750_000_000, free: 1_000_000_000 }),
+        unlocked: None,
     }
 }
 
@@ -51,6 +52,7 @@ fn failed() -> TransferView {
         queue_order: Some(1 << 20),
         live: None,
         shortage: None,
+        unlocked: None,
         ..running()
     }
 }
@@ -84,6 +86,7 @@ fn questions() -> Vec<Question> {
             can_save: true,
             saved: false,
         },
+        Question::Passphrase { server: "server.example.com:33001".into(), creates: true, can_skip: false },
     ];
     // A new kind of question must be added above: this stops compiling until it is named here.
     for question in &all {
@@ -95,7 +98,8 @@ fn questions() -> Vec<Question> {
             | Question::Dropped { .. }
             | Question::DroppedCopy { .. }
             | Question::ServerCertificate { .. }
-            | Question::Credentials { .. } => {}
+            | Question::Credentials { .. }
+            | Question::Passphrase { .. } => {}
         }
     }
     all
@@ -118,6 +122,8 @@ fn answers() -> Vec<PromptAnswer> {
         Decision::Deny { remember: false },
         Decision::Chosen { paths: vec!["/home/me/a b.txt".into()] },
         Decision::Credentials { user: "ann".into(), password: Secret::new("s3cret"), save: true },
+        Decision::Passphrase { passphrase: Secret::new("swordfish") },
+        Decision::Skip,
         Decision::Cancel,
         Decision::Browse,
     ];
@@ -127,6 +133,8 @@ fn answers() -> Vec<PromptAnswer> {
             | Decision::Deny { .. }
             | Decision::Chosen { .. }
             | Decision::Credentials { .. }
+            | Decision::Passphrase { .. }
+            | Decision::Skip
             | Decision::Cancel
             | Decision::Browse => {}
         }

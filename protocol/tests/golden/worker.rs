@@ -1,11 +1,11 @@
 //! Agent ⇄ worker.
 
 use crate::{Case, case};
-use godwit_protocol::spec::{Direction, OverwritePolicy, RatePolicy, ResumePolicy};
+use godwit_protocol::spec::{ContentProtection, Direction, OverwritePolicy, RatePolicy, ResumePolicy};
 use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{
-    Command, Credential, Disk, Failure, FileOutcome, FileReport, PathPair, RateSettings, Report, ServerAddress,
-    ServerIdentity, Start, Stats, TransferOptions,
+    Command, Credential, Disk, Failure, FileOutcome, FileReport, PathPair, Protection, RateSettings, Report,
+    ServerAddress, ServerIdentity, Start, Stats, TransferOptions, Unlocked,
 };
 use godwit_protocol::{ErrorCode, RateKbps, Secret};
 
@@ -50,6 +50,7 @@ fn upload() -> Start {
         sessions: 3,
         cookie: "opaque".into(),
         root_id: None,
+        protection: None,
     }
 }
 
@@ -73,6 +74,7 @@ fn download() -> Start {
         sessions: 1,
         cookie: String::new(),
         root_id: None,
+        protection: None,
         ..base
     }
 }
@@ -108,7 +110,12 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     let report = |name, report: Report| {
         match &report {
-            Report::Session { .. } | Report::Stats(_) | Report::File(_) | Report::Done(_) | Report::Error(_) => {}
+            Report::Session { .. }
+            | Report::Stats(_)
+            | Report::File(_)
+            | Report::Unlocked(_)
+            | Report::Done(_)
+            | Report::Error(_) => {}
         }
         case(name, "worker::Report", report)
     };
@@ -133,9 +140,18 @@ pub(crate) fn cases() -> Vec<Case> {
         ..file.clone()
     };
     let skipped = FileReport { outcome: FileOutcome::Skipped, blake3: None, ..file.clone() };
+    let protection = Some(Protection {
+        mode: ContentProtection::Encrypt,
+        passphrase: Secret::new("swordfish"),
+        scope: "2d363d5b-bd2d-405b-b2a4-3799b4f9016e".into(),
+    });
+    let why = Some("set/clip.mov.age: the passphrase is wrong".into());
+    let unlocked = Unlocked { opened: 2, kept: 1, why, wrong_passphrase: true };
     let disk = Some(Disk { free: 1_000_000_000, size: 500_000_000_000 });
     vec![
         command("worker-start-upload", Command::Start(Box::new(upload()))),
+        command("worker-start-encrypted", Command::Start(Box::new(Start { protection, ..upload() }))),
+        report("worker-report-unlocked", Report::Unlocked(unlocked)),
         command("worker-start-download", Command::Start(Box::new(download()))),
         command("worker-set-rate", Command::SetRate(rate())),
         command("worker-stop", Command::Stop),

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use godwit_protocol::RateKbps;
 use godwit_protocol::spec::{Authentication, Direction, TransferSpec};
 use godwit_protocol::worker::{
-    Credential, PathPair, RateSettings, ServerAddress, ServerIdentity, Start, TransferOptions,
+    Credential, PathPair, Protection, RateSettings, ServerAddress, ServerIdentity, Start, TransferOptions,
 };
 use godwit_transport::root::Root;
 use serde::Deserialize;
@@ -44,6 +44,8 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let spec = TransferSpec::from_value(&body).map_err(|e| spec_error(&e))?;
     spec.check_offered().map_err(|e| spec_error(&e))?;
+    let transfer_id = uuid::Uuid::new_v4().to_string();
+    let protection = protection(&spec, &transfer_id)?;
     // By name a certificate could be had by whoever owns the name at the moment; the spec of a set-up has the fingerprint.
     let Some(fingerprint) = spec.fingerprint.clone() else {
         return Err(ApiError::bad_request("sshfp is missing: the other server's fingerprint, as its set-up gives it."));
@@ -65,7 +67,7 @@ pub(super) async fn start(
         cap: [spec.target_rate_cap_kbps, caller.principal.rate_cap].into_iter().flatten().min(),
     };
     let start = Start {
-        transfer_id: uuid::Uuid::new_v4().to_string(),
+        transfer_id,
         attempt: 1,
         direction: spec.direction,
         server: ServerAddress {
@@ -89,12 +91,23 @@ pub(super) async fn start(
         sessions: 1,
         cookie: spec.cookie.clone().unwrap_or_default(),
         root_id: spec.root_id(),
+        protection,
     };
     let order =
         Order { owner: caller.principal.name.clone(), public: spec.public.clone(), start, root, rules: rules.clone() };
     let progress = api.ops.start(order).await?;
     caller.event("transfer.started", json!({"id": progress.id, "remote_host": spec.remote_host})).await;
     Ok((StatusCode::CREATED, Json(progress.object(crate::transfers::now_usec()))))
+}
+
+/// Encryption at rest; nobody can be asked for a passphrase here.
+fn protection(spec: &TransferSpec, scope: &str) -> Result<Option<Protection>, ApiError> {
+    let Some(mode) = spec.content_protection else { return Ok(None) };
+    let passphrase = spec
+        .content_protection_passphrase
+        .clone()
+        .ok_or_else(|| ApiError::bad_request("content_protection_passphrase is missing."))?;
+    Ok(Some(Protection { mode, passphrase, scope: scope.to_owned() }))
 }
 
 fn credential(spec: &TransferSpec) -> Result<Credential, ApiError> {

@@ -140,7 +140,7 @@ impl Ops {
             Report::Session { granted, .. } => progress.rate = granted,
             Report::Stats(stats) => progress.stats = stats,
             Report::File(file) => progress.file(file),
-            Report::Done(_) | Report::Error(_) => {}
+            Report::Unlocked(_) | Report::Done(_) | Report::Error(_) => {}
         }
     }
 

@@ -17,18 +17,18 @@ export async function walk(window) {
   // A busy machine may answer late: asked again, nothing is lost.
   const begin = () => window.evaluate((stops) => {
     const seen = /** @type {any} */ (globalThis);
-    seen.stops = new Set();
-    // Radio buttons of one name are one stop; a stop taken away on purpose is none.
-    for (const each of document.querySelectorAll(stops)) {
-      const element = /** @type {HTMLInputElement} */ (each);
-      if (element.tabIndex < 0 || element.disabled || element.checkVisibility({ visibilityProperty: true }) === false) continue;
-      seen.stops.add(element);
-    }
-    const left = seen.stops.size;
+    seen.reached = new WeakSet();
+    // What is there now: a list may be drawn anew while we walk. A stop taken away on purpose is none.
+    seen.left = () =>
+      [...document.querySelectorAll(stops)].filter((each) => {
+        const element = /** @type {HTMLInputElement} */ (each);
+        const stop = element.tabIndex >= 0 && !element.disabled && element.checkVisibility({ visibilityProperty: true });
+        return stop && !seen.reached.has(element);
+      });
     seen.unseen = [];
     seen.way = [];
     document.addEventListener("focusin", ({ target }) => {
-      seen.stops.delete(target);
+      seen.reached.add(target);
       seen.way.push(/** @type {Element} */ (target).outerHTML.slice(0, 80));
       const element = /** @type {HTMLElement} */ (target);
       const { outlineStyle, boxShadow } = getComputedStyle(element);
@@ -40,7 +40,7 @@ export async function walk(window) {
     document.body.prepend(start);
     start.focus();
     seen.start = start;
-    return left;
+    return seen.left().length;
   }, STOPS);
   const count = await until("the window has something to stop at", begin);
   for (let presses = 0; presses < count * 2 + 40; presses += 1) {
@@ -59,5 +59,5 @@ export async function walk(window) {
 /** @param {import("./window.mjs").ExtensionWindow} window @returns {Promise<string[]>} */
 const left = (window) =>
   until("the window says what is left", () =>
-    window.evaluate(() => [.../** @type {Set<Element>} */ (/** @type {any} */ (globalThis).stops)].map((element) => element.outerHTML.slice(0, 120))),
+    window.evaluate(() => /** @type {any} */ (globalThis).left().map((/** @type {Element} */ element) => element.outerHTML.slice(0, 120))),
   );

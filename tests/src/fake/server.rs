@@ -85,6 +85,7 @@ impl Server {
             sessions: 1,
             cookie: String::new(),
             root_id: None,
+            protection: None,
         }
     }
 

@@ -221,14 +221,8 @@ fn errors_that_may_pass_are_retried_and_a_crash_at_once() {
 }
 
 #[test]
-fn content_protection_is_refused_rather_than_ignored() {
+fn what_cannot_be_started_is_refused() {
     let (mut world, conn) = World::trusted();
-    let mut spec = World::spec();
-    spec["content_protection"] = json!("decrypt");
-    spec["content_protection_passphrase"] = json!("x");
-    let (status, body) = world.ask(conn, SITE, "transfers/start", World::start_body(&spec, &json!({})));
-    assert!(matches!(status, 400 | 501) && body.to_string().contains("content_protection"), "{status} {body}");
-    assert!(world.workers.is_empty());
     let (status, body) = world.ask(conn, SITE, "transfers/start", json!({"transfer_specs": []}));
     assert_eq!(status, 400, "{body}");
 }
