@@ -33,12 +33,11 @@ const list = new VirtualList(byId("scroller"), byId("transfers"), ROW, {
   has: (uuid) => model.rows.has(uuid),
   orphaned: () => grid.focus(),
   make: (index) => {
-    const uuid = model.order[index] ?? "";
-    const row = makeRow(/** @type {TransferView} */ (model.views.get(uuid)), "row");
+    const row = makeRow(/** @type {TransferView} */ (model.views.get(model.order[index] ?? "")), "row");
     return {
       element: row.element,
-      update: () => {
-        const view = model.views.get(uuid);
+      show: (now) => {
+        const view = model.views.get(model.order[now] ?? "");
         if (view) row.update(view);
       },
     };

@@ -10,8 +10,13 @@ const SPARE = 6;
  * @property {(index: number) => string} key
  * @property {(key: string) => boolean} has whether the row still exists, in sight or not
  * @property {() => void} orphaned the row with the focus ceased to exist
- * @property {(index: number) => {element: HTMLElement, update: () => void}} make
+ * @property {(index: number) => Row} make
  * @property {(element: HTMLElement, index: number) => void} place sets what depends on the row's number
+ */
+
+/**
+ * A row that shows one entry now and may show another later.
+ * @typedef {{element: HTMLElement, show: (index: number) => void, index?: number}} Row
  */
 
 export class VirtualList {
@@ -21,52 +26,88 @@ export class VirtualList {
     this.grid = grid;
     this.height = height;
     this.source = source;
-    /** Rows in the document. @type {Map<string, {element: HTMLElement, update: () => void}>} */
+    this.count = -1;
+    /** Rows in the document, by key. @type {Map<string, Row>} */
     this.rows = new Map();
-    scroller.addEventListener("scroll", () => this.show(), { passive: true });
-    new ResizeObserver(() => this.show()).observe(scroller);
+    scroller.addEventListener("scroll", () => this.#arrange(false), { passive: true });
+    new ResizeObserver(() => this.#arrange(false)).observe(scroller);
   }
 
-  /** Puts the rows in sight into the document, in order. */
+  /** Puts the rows in sight into the document, in order, as their entries are now. */
   show() {
-    const count = this.source.count();
-    const top = this.scroller.scrollTop - this.grid.offsetTop;
-    const first = Math.max(0, Math.floor(top / this.height) - SPARE);
-    const last = Math.min(count, Math.ceil((top + this.scroller.clientHeight) / this.height) + SPARE);
-    this.grid.style.setProperty("--rows", String(count));
-    this.grid.setAttribute("aria-rowcount", String(count));
-    /** @type {Map<string, number>} */
-    const wanted = new Map();
-    for (let i = first; i < last; i += 1) wanted.set(this.source.key(i), i);
-    let orphaned = false;
-    for (const [key, row] of this.rows) {
-      const focused = row.element.contains(document.activeElement);
-      // A row that has the focus stays in the document when it is scrolled away.
-      if (wanted.has(key) || (focused && this.source.has(key))) continue;
-      row.element.remove();
-      this.rows.delete(key);
-      orphaned ||= focused;
-    }
+    this.#arrange(true);
+  }
+
+  /** @param {boolean} changed entries may have changed; else only what came into sight is filled */
+  #arrange(changed) {
+    const wanted = this.#inSight();
+    const { free, orphaned } = this.#release(wanted);
     /** @type {Element | null} */
     let before = null;
     for (const [key, index] of wanted) {
-      let row = this.rows.get(key);
-      if (row === undefined) {
-        row = this.source.make(index);
-        this.rows.set(key, row);
-      } else {
-        row.update();
-      }
-      row.element.style.setProperty("--row", String(index));
-      row.element.setAttribute("aria-rowindex", String(index + 1));
-      this.source.place(row.element, index);
+      const row = this.rows.get(key) ?? free.shift() ?? this.source.make(index);
+      const stays = this.rows.get(key) === row;
+      this.rows.set(key, row);
+      if (changed || !stays || row.index !== index) this.#fill(row, index);
       // The order in the document is the order read aloud.
       /** @type {Element | null} */
       const after = before === null ? this.grid.firstElementChild : before.nextElementSibling;
       if (after !== row.element && !row.element.contains(document.activeElement)) this.grid.insertBefore(row.element, after);
       before = row.element;
     }
+    for (const { element } of free) element.remove();
     if (orphaned) this.source.orphaned();
+  }
+
+  /** Keys and numbers of the rows in sight, and some more. @returns {Map<string, number>} */
+  #inSight() {
+    const count = this.source.count();
+    const top = this.scroller.scrollTop - this.grid.offsetTop;
+    const first = Math.max(0, Math.floor(top / this.height) - SPARE);
+    const last = Math.min(count, Math.ceil((top + this.scroller.clientHeight) / this.height) + SPARE);
+    if (count !== this.count) {
+      this.count = count;
+      this.grid.style.blockSize = `${count * this.height}px`;
+      this.grid.setAttribute("aria-rowcount", String(count));
+    }
+    /** @type {Map<string, number>} */
+    const wanted = new Map();
+    for (let i = first; i < last; i += 1) wanted.set(this.source.key(i), i);
+    return wanted;
+  }
+
+  /**
+   * Takes the rows out of the list that are not in sight; they stay in the document for others: to make one costs much more.
+   * @param {Map<string, number>} wanted @returns {{free: Row[], orphaned: boolean}}
+   */
+  #release(wanted) {
+    /** @type {Row[]} */
+    const free = [];
+    let orphaned = false;
+    for (const [key, row] of this.rows) {
+      if (wanted.has(key)) continue;
+      if (!row.element.contains(document.activeElement)) {
+        free.push(row);
+      } else if (this.source.has(key)) {
+        continue; // A row that has the focus stays in the document when it is scrolled away.
+      } else {
+        row.element.remove();
+        orphaned = true;
+      }
+      this.rows.delete(key);
+    }
+    return { free, orphaned };
+  }
+
+  /** @param {Row} row @param {number} index */
+  #fill(row, index) {
+    row.show(index);
+    if (row.index !== index) {
+      row.index = index;
+      row.element.style.transform = `translateY(${index * this.height}px)`;
+      row.element.setAttribute("aria-rowindex", String(index + 1));
+    }
+    this.source.place(row.element, index);
   }
 
   /** Scrolls so that a row is in sight. @param {number} index */
