@@ -35,8 +35,8 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     Ok(bench.status()?.success())
 }
 
-/// How soon the activity window shows 10,000 transfers, and how busy 50 running ones keep it in a minute
-/// (`GODWIT_MEASURE_SECONDS`). In a real browser; the agent behind it is played.
+/// How soon the activity window shows 10,000 transfers, how many frames a second it has while they are scrolled, and how busy 50
+/// running ones keep it in a minute (`GODWIT_MEASURE_SECONDS`). In a real browser; the agent behind it is played.
 fn windows() -> Outcome<bool> {
     setup::run(setup::Needs { browsers: true, ..Default::default() })?;
     if std::env::var_os("GODWIT_DIST").is_none() {
