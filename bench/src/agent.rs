@@ -5,6 +5,7 @@
 use crate::journal::{Journal, Key, Measurement, Values};
 use crate::options::Options;
 use crate::report::Column;
+use crate::table;
 use godwit_tests::processes::WakeUps;
 use godwit_tests::{Browserish, Scratch, Server, ServerOptions, many, processes};
 use serde_json::json;
@@ -90,11 +91,11 @@ fn queue(polling: Duration) -> Values {
     });
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     Values::from([
-        ("activity_median_ms".into(), part(&mut answers, 0.5)),
-        ("activity_p99_ms".into(), part(&mut answers, 0.99)),
-        ("activity_max_ms".into(), part(&mut answers, 1.0)),
-        ("start_median_ms".into(), part(&mut starts, 0.5)),
-        ("start_max_ms".into(), part(&mut starts, 1.0)),
+        ("activity_median_ms".into(), table::part(&mut answers, 0.5)),
+        ("activity_p99_ms".into(), table::part(&mut answers, 0.99)),
+        ("activity_max_ms".into(), table::part(&mut answers, 1.0)),
+        ("start_median_ms".into(), table::part(&mut starts, 0.5)),
+        ("start_max_ms".into(), table::part(&mut starts, 1.0)),
         ("restart_s".into(), restart.as_secs_f64()),
         ("mib".into(), mib(processes::resident(pid))),
         ("peak_mib".into(), mib(processes::peak(pid))),
@@ -139,13 +140,6 @@ fn start_some(browser: &Browserish, server: &Server, during: Duration) -> Vec<f6
             took
         })
         .collect()
-}
-
-/// The value below which this part of all lies.
-fn part(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = ((values.len() as f64 * part).ceil() as usize).clamp(1, values.len().max(1)) - 1;
-    values.get(at).copied().unwrap_or(f64::NAN)
 }
 
 fn rest(watching: Duration) -> [Values; 2] {

@@ -1,7 +1,7 @@
 //! Benchmarks of the real programs against their peers, on the same machine and in the same run.
 //!
 //! **Purpose.** Figures that anybody can get again: `cargo xtask bench wan` (and `sharing`, `loopback`, `small-files`, `memory`,
-//! `agent`, `click`, `sizes`). The programs measured are those of `GODWIT_BIN_DIR`, such as `dist/bin`; without it the build of this
+//! `agent`, `server`, `click`, `sizes`). The programs measured are those of `GODWIT_BIN_DIR`, such as `dist/bin`; without it the build of this
 //! workspace beside this program. Results are Markdown tables on standard output and in a file, and the same as JSON.
 //! `docs/benchmarks.md` says what the columns mean.
 //!
@@ -23,6 +23,7 @@ mod lines;
 mod loopback;
 mod matrix;
 mod memory;
+mod node_api;
 mod options;
 mod processes;
 mod report;
@@ -64,6 +65,8 @@ enum What {
     Memory,
     /// The agent: ten thousand transfers, twenty pages, and nothing to do. Rows: queue, idle
     Agent,
+    /// The server's API: fifty clients that set transfers up, and a folder of 100,000 files. Rows: setup, browse
+    Server,
     /// Time from a page's start of a transfer to the first byte at the target
     Click,
     /// Sizes of the programs and of the extension's WebAssembly
@@ -98,6 +101,9 @@ impl What {
                 Part { name: "memory", columns: &memory::COLUMNS, estimate: memory::estimate, run: memory::run }
             }
             Self::Agent => Part { name: "agent", columns: &agent::COLUMNS, estimate: agent::estimate, run: agent::run },
+            Self::Server => {
+                Part { name: "server", columns: &node_api::COLUMNS, estimate: node_api::estimate, run: node_api::run }
+            }
             Self::Click | Self::Sizes => return None,
         })
     }

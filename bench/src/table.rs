@@ -36,9 +36,23 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value below which this part of all lies; sorts them.
+pub(crate) fn part(values: &mut [f64], part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = ((values.len() as f64 * part).ceil() as usize).clamp(1, values.len().max(1)) - 1;
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, part};
+
+    #[test]
+    fn a_part_of_all_lies_below_a_value_that_was_measured() {
+        let mut values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!((part(&mut values, 0.5), part(&mut values, 0.99), part(&mut values, 1.0)), (100.0, 198.0, 200.0));
+        assert!(part(&mut [], 0.5).is_nan());
+    }
 
     #[test]
     fn the_median_is_the_middle_whatever_the_order() {

@@ -7,7 +7,7 @@ use crate::account::UserAccount;
 use crate::backoff::Backoff;
 use crate::bearer;
 use crate::catalogue::CatalogueError;
-use crate::directory::{Directory, Principal};
+use crate::directory::{Directory, Known, Principal};
 use crate::metrics::{self, Metrics};
 use crate::password::Checker;
 use crate::sessions::{Opened, Sessions};
@@ -30,6 +30,8 @@ use time::OffsetDateTime;
 const LOGINS_PER_ADDRESS: usize = 64;
 /// Logins of all addresses that may wait or be checked at the same moment.
 const LOGINS: usize = 1024;
+/// Queues for the check of passwords, see [`Verified::queue`].
+const QUEUES: usize = 64;
 /// What `/info` tells clients to log in as when they come with a token: the token says who they are.
 pub const TRANSFER_USER: &str = "xfer";
 
@@ -108,6 +110,7 @@ struct Inner {
     tokens: TokenKey,
     checker: Checker,
     verified: Mutex<Verified>,
+    queues: [tokio::sync::Mutex<()>; QUEUES],
     sessions: Mutex<Sessions>,
     backoff: Mutex<Backoff>,
     logins: PerAddress,
@@ -122,6 +125,7 @@ impl Access {
             tokens,
             checker: Checker::default(),
             verified: Mutex::new(Verified::new().map_err(|_| StateError::Random)?),
+            queues: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             sessions: Mutex::new(Sessions::new().map_err(|_| StateError::Random)?),
             backoff: Mutex::default(),
             logins: PerAddress::new(LOGINS, LOGINS_PER_ADDRESS),
@@ -233,19 +237,34 @@ impl Access {
 
     /// Somebody who proved himself a short while ago: no waiting, no hashing.
     async fn known_password(&self, name: &str, password: &Secret) -> Result<Option<Login>, Refused> {
-        let Some(known) = self.find(name.to_owned()).await? else { return Ok(None) };
-        let fresh = known.password.is_some_and(|hash| self.verified().knows(&hash, password, Instant::now()));
-        Ok(fresh.then(|| Login::of(known.principal)))
+        let fresh = |known: &Known| {
+            known.password.as_ref().is_some_and(|hash| self.verified().knows(hash, password, Instant::now()))
+        };
+        // The common case needs no look into the catalogue. Only who is let in notices: all others take the same way.
+        if let Some(known) = self.0.directory.configured(name).filter(fresh) {
+            return Ok(Some(Login::of(known.principal)));
+        }
+        let known = self.find(name.to_owned()).await?;
+        Ok(known.filter(fresh).map(|known| Login::of(known.principal)))
     }
 
     async fn by_password(&self, name: String, password: Secret) -> Result<Login, Refused> {
         let known = self.find(name).await?;
         let hash = known.as_ref().and_then(|k| k.password.clone());
         let hash = hash.unwrap_or_else(|| self.0.directory.decoy());
-        let fits = self.0.checker.check(hash.clone(), password.clone()).await;
+        // Fifty clients that begin with the same password cost one computation.
+        let queue = self.verified().queue(&hash, &password, QUEUES);
+        let _turn = match self.0.queues.get(queue) {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        };
+        let already = self.verified().knows(&hash, &password, Instant::now());
+        let fits = already || self.0.checker.check(hash.clone(), password.clone()).await;
         match known {
             Some(known) if fits && known.password.is_some() => {
-                self.verified().add(&hash, &password, Instant::now());
+                if !already {
+                    self.verified().add(&hash, &password, Instant::now());
+                }
                 Ok(Login::of(known.principal))
             }
             _ => Err(wrong("")),
@@ -291,7 +310,7 @@ impl Access {
         limited.await.map_err(broken)
     }
 
-    async fn find(&self, name: String) -> Result<Option<crate::directory::Known>, Refused> {
+    async fn find(&self, name: String) -> Result<Option<Known>, Refused> {
         self.blocking(move |access| access.0.directory.find(&name)).await.map_err(broken)
     }
 

@@ -288,3 +288,25 @@ async fn rates_stay_under_the_users_cap_and_start_at_his_default() {
         (Some(RateKbps(8_000)), Some(RateKbps(8_000)), Some(RateKbps(8_000)))
     );
 }
+
+#[tokio::test]
+async fn clients_that_begin_together_with_one_password_wait_for_one_computation() {
+    let fixture = fixture("");
+    let access = &fixture.access;
+    let mut logins = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let access = access.clone();
+        logins.spawn(async move {
+            let proof = Proof::Password("ann".into(), Secret::new("right"));
+            access.login([192, 0, 2, 1].into(), proof).await.is_ok()
+        });
+    }
+    assert!(logins.join_all().await.into_iter().all(|good| good));
+    assert_eq!(access.0.checker.computed(), 1);
+    for wrong in ["wrong", "wrong"] {
+        assert!(fixture.login("ann", password(wrong)).await.is_err());
+    }
+    assert_eq!(access.0.checker.computed(), 3, "failures are not remembered");
+    fixture.login("ann", password("right")).await.unwrap();
+    assert_eq!(access.0.checker.computed(), 3);
+}

@@ -90,6 +90,14 @@ impl Directory {
         &self.catalogue
     }
 
+    /// Somebody of the configuration file or the command line: without a look into the catalogue.
+    #[must_use]
+    pub fn configured(&self, name: &str) -> Option<Known> {
+        let live = self.live();
+        let user = live.settings.users.get(name)?;
+        Some(Known { principal: principal(&live.settings, name, user), password: user.password.clone() })
+    }
+
     /// Looks a name up: the configuration's users first, then those made by command, then keys.
     pub fn find(&self, name: &str) -> Result<Option<Known>, CatalogueError> {
         let live = self.live();

@@ -6,7 +6,8 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::{Algorithm, Argon2, Params, Version};
 use godwit_protocol::Secret;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Memory of one hash computation that a configured hash may ask for, KiB.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
@@ -16,8 +17,10 @@ const MAX_PASSES: u32 = 12;
 const MAX_LANES: u32 = 8;
 /// Longest password accepted, bytes. Longer ones are refused unhashed, the same for every user.
 pub const MAX_PASSWORD: usize = 1024;
-/// Hash computations at once: bounds memory and processor time under a flood of logins.
-const AT_ONCE: usize = 4;
+/// Most hash computations at once, however many processors there are: bounds memory under a flood of logins.
+const MOST_AT_ONCE: usize = 4;
+/// By how much everybody else goes first, as in nice(1): who guesses passwords takes processor time that nobody wants.
+const NICE: i32 = 10;
 
 /// Why a hash or password cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -106,29 +109,51 @@ impl Hash {
     }
 }
 
-/// Checks passwords on the blocking threads, a few at a time.
+/// Checks passwords on threads of their own, a few at a time.
 #[derive(Clone, Debug)]
-pub struct Checker(Arc<Semaphore>);
+pub struct Checker {
+    turns: Arc<Semaphore>,
+    computed: Arc<AtomicU64>,
+}
 
 impl Default for Checker {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Half of them stay free whatever happens.
+        let turns = Semaphore::new((processors / 2).clamp(1, MOST_AT_ONCE));
+        Self { turns: Arc::new(turns), computed: Arc::default() }
     }
 }
 
 impl Checker {
+    /// Computations so far.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     /// True if `password` fits `hash`.
     pub async fn check(&self, hash: Hash, password: Secret) -> bool {
         if password.expose().len() > MAX_PASSWORD {
             return false;
         }
-        let Ok(permit) = self.0.clone().acquire_owned().await else { return false };
-        let task = tokio::task::spawn_blocking(move || {
+        let Ok(permit) = self.turns.clone().acquire_owned().await else { return false };
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        let (sender, result) = oneshot::channel();
+        // A thread's place in the queue for processors can be lowered but not raised again: none that others use.
+        let spawned = std::thread::Builder::new().name("password".into()).spawn(move || {
+            if let Err(error) = rustix::process::nice(NICE) {
+                tracing::debug!(%error, "a password is checked as if it were as urgent as the rest");
+            }
+            let fits = hash.fits(&password);
             // The permit lives as long as the computation, even if the one who asked has gone.
-            let _permit = permit;
-            hash.fits(&password)
+            drop(permit);
+            let _ = sender.send(fits);
         });
-        task.await.unwrap_or(false)
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread to check a password");
+        }
+        result.await.unwrap_or(false)
     }
 }
 

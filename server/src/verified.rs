@@ -34,6 +34,14 @@ impl Verified {
         self.until.get(&self.entry(hash, password)).is_some_and(|until| now < *until)
     }
 
+    /// A small number that is the same for the same question: who asks it while another's answer is being computed waits for
+    /// that answer instead of computing it once more.
+    #[must_use]
+    pub fn queue(&self, hash: &Hash, password: &Secret, queues: usize) -> usize {
+        let [first, second, ..] = self.entry(hash, password);
+        usize::from(u16::from_le_bytes([first, second])) % queues.max(1)
+    }
+
     /// It was right just now.
     pub fn add(&mut self, hash: &Hash, password: &Secret, now: Instant) {
         if self.until.len() >= MAX {

@@ -17,6 +17,7 @@ pub mod binaries;
 pub mod browserish;
 pub mod fake;
 pub mod host_pipe;
+pub mod http;
 pub mod many;
 pub mod namespaces;
 pub mod page;
@@ -33,6 +34,7 @@ pub mod worker_pipe;
 
 pub use browserish::{Browserish, User};
 pub use host_pipe::HostPipe;
+pub use http::Http;
 pub use page::Page;
 pub use power::PowerDisk;
 pub use relay::Relay;

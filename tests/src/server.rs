@@ -22,23 +22,34 @@ pub struct ServerOptions {
     pub drain_seconds: Option<u64>,
     /// Namespace and address of the host it runs on, see [`crate::namespaces`]; absent: this one, 127.0.0.1.
     pub host: Option<(String, String)>,
+    /// Further lines of the configuration file, at its top; not empty, they put the user into that file too.
+    pub config: String,
+    /// What it logs.
+    pub log: &'static str,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { user: ("ann".into(), "a-password-for-tests".into()), by_config: false, drain_seconds: None, host: None }
+        Self {
+            user: ("ann".into(), "a-password-for-tests".into()),
+            by_config: false,
+            drain_seconds: None,
+            host: None,
+            config: String::new(),
+            log: "debug,quinn=info,quinn_proto=info,rustls=info",
+        }
     }
 }
 
 impl ServerOptions {
     fn needs_config(&self) -> bool {
-        self.by_config || self.drain_seconds.is_some()
+        self.by_config || self.drain_seconds.is_some() || !self.config.is_empty()
     }
 
     fn config(&self) -> String {
         let drain = self.drain_seconds.map_or(String::new(), |seconds| format!("drain_seconds = {seconds}\n"));
         let (name, password) = &self.user;
-        format!("{drain}[users.{name}]\npassword_hash = \"{}\"\n", hash_password(password))
+        format!("{drain}{}\n[users.{name}]\npassword_hash = \"{}\"\n", self.config, hash_password(password))
     }
 }
 
@@ -67,8 +78,10 @@ pub struct Server {
     stderr: PathBuf,
     /// UDP, and TCP for port tests.
     pub data: SocketAddr,
-    api: SocketAddr,
-    http: SocketAddr,
+    /// The API over HTTPS.
+    pub api: SocketAddr,
+    /// The API over plain HTTP.
+    pub http: SocketAddr,
     /// `SHA256:…` of its certificate.
     pub fingerprint: String,
 }
@@ -262,7 +275,7 @@ fn command(
         None => (Command::new(program), "127.0.0.1"),
     };
     command
-        .env("RUST_LOG", "debug,quinn=info,quinn_proto=info,rustls=info")
+        .env("RUST_LOG", options.log)
         .env("RUST_BACKTRACE", "1")
         .arg("--docroot")
         .arg(docroot)

@@ -23,13 +23,19 @@ pub struct WorkerPipe {
 /// A `start` for `server` through `relay`: one source, at a fixed rate.
 #[must_use]
 pub fn start(server: &Server, relay: &Relay, direction: Direction, source: &str, root: &Path, kbps: u64) -> Start {
+    start_at(server, relay.port(), direction, source, root, kbps)
+}
+
+/// As [`start`], with the data going to a port.
+#[must_use]
+pub fn start_at(server: &Server, port: u16, direction: Direction, source: &str, root: &Path, kbps: u64) -> Start {
     Start {
         transfer_id: "0b5e0c1e-6f0a-4a43-9d3e-000000000001".into(),
         attempt: 1,
         direction,
         server: ServerAddress {
             host: "127.0.0.1".into(),
-            data_port: relay.port(),
+            data_port: port,
             tcp_port: server.data.port(),
             user: server.user().into(),
             credential: Credential::Password { password: Secret::new(server.password()) },
@@ -55,8 +61,13 @@ impl WorkerPipe {
     }
 
     fn run(scratch: &Scratch, mut command: std::process::Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(scratch.log_file("worker")).spawn().unwrap();
+        Self::of(command.stderr(scratch.log_file("worker")))
+    }
+
+    /// Runs a command that is a worker, which has been told nothing yet.
+    #[must_use]
+    pub fn of(command: &mut std::process::Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let stdin = child.stdin.take();
         let (send, lines) = channel();
@@ -143,6 +154,34 @@ impl WorkerPipe {
             }
         }
         None
+    }
+
+    /// What has come so far, without waiting: the newest counts, if any came, and the last report, if it is among it.
+    #[must_use]
+    pub fn so_far(&self) -> (Option<Stats>, Option<Report>) {
+        let mut newest = None;
+        while let Ok(line) = self.lines.try_recv() {
+            match serde_json::from_str(&line).unwrap_or_else(|e| panic!("no report ({e}): {line}")) {
+                Report::Stats(stats) => newest = Some(stats),
+                Report::Done(stats) => return (Some(stats.clone()), Some(Report::Done(stats))),
+                end @ Report::Error(_) => return (newest, Some(end)),
+                _ => {}
+            }
+        }
+        (newest, None)
+    }
+
+    /// The newest counts, if any came. Panics if it failed.
+    #[must_use]
+    pub fn newest(&self) -> Option<Stats> {
+        let (newest, end) = self.so_far();
+        assert!(!matches!(end, Some(Report::Error(_))), "it failed: {end:?}");
+        newest
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Reads to the last report and the end of the process; returns the last counts too.

@@ -1,6 +1,7 @@
 //! `cargo xtask api`: thousands of generated requests (schemathesis) against a running server and its own description. No
 //! failure of the server and no answer that is not described may come of them.
 
+use crate::report::Count;
 use crate::{Outcome, place, run, setup};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,6 +19,9 @@ pub(crate) struct Options {
     /// Seed of the generator, to see a failure again
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Fewer requests in all are no test
+    #[arg(long, default_value_t = 5_000)]
+    least: u64,
 }
 
 /// Ends the server whatever way the tests end.
@@ -30,7 +34,28 @@ impl Drop for Server {
     }
 }
 
+/// All phases: boundaries first, then chance.
 pub(crate) fn run(options: &Options) -> Outcome<bool> {
+    let phases = ["--phases", "examples,coverage,fuzzing"];
+    let examples = options.examples.to_string();
+    let seed = options.seed.to_string();
+    let (good, cases) = test(&[&phases[..], &["--max-examples", &examples, "--seed", &seed]].concat())?;
+    println!("api: {cases} requests");
+    if cases < options.least {
+        println!("api: that is too few");
+    }
+    Ok(good && cases >= options.least)
+}
+
+/// The short form, for the test command: the boundaries of every parameter and field, without chance.
+pub(crate) fn short() -> Outcome<Count> {
+    let (good, cases) = test(&["--phases", "coverage", "--seed", "1"])?;
+    println!("api: {cases} requests");
+    Ok(Count::one(good && cases >= 1_000))
+}
+
+/// Whether everything held, and how many requests there were.
+fn test(arguments: &[&str]) -> Outcome<(bool, u64)> {
     let program = setup::schemathesis()?;
     let folder = place::target().join("api-test");
     if folder.exists() {
@@ -38,29 +63,32 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     }
     std::fs::create_dir_all(folder.join("files/dir"))?;
     std::fs::write(folder.join("files/dir/f"), "content")?;
-    let (_server, address) = start(&folder)?;
+    let (server, address) = start(&folder)?;
     let mut tests = run::command(&program.display().to_string());
     tests
         .arg("run")
         .arg(place::root().join("server/openapi.json"))
         .args(["--url", &format!("http://{address}"), "--auth", LOGIN, "--checks", CHECKS, "--no-color"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &options.examples.to_string()])
-        .args(["--seed", &options.seed.to_string(), "--request-timeout", "60"]);
-    let mut cases = None;
-    let good = run::watch(&mut tests, |line| {
-        if let Some(text) = line.trim().strip_suffix(" passed").or_else(|| line.trim().strip_suffix(" generated")) {
-            cases = Some(text.to_owned());
-        }
-    })?;
-    if let Some(cases) = cases {
-        println!("api: {cases}");
+        .args(["--request-timeout", "60", "--generation-database", "none"])
+        .args(arguments)
+        // What it leaves behind.
+        .current_dir(&folder);
+    let good = run::watch(&mut tests, |_| {})?;
+    drop(server);
+    let log = std::fs::read_to_string(folder.join("log"))?;
+    let broken: Vec<&str> = log.lines().filter(|line| line.contains("panicked")).collect();
+    for line in &broken {
+        println!("{line}");
     }
-    Ok(good)
+    let cases = log.lines().filter(|line| line.contains(" access: answered ")).count() as u64;
+    Ok((good && broken.is_empty(), cases))
 }
 
 fn start(folder: &Path) -> Outcome<(Server, String)> {
     let log = std::fs::File::create(folder.join("log"))?;
-    let mut child = run::command(&place::dist_bin().join("godwit-server").display().to_string())
+    let programs = std::env::var_os("GODWIT_BIN_DIR").map_or_else(place::dist_bin, |folder| place::root().join(folder));
+    let mut child = run::command(&programs.join("godwit-server").display().to_string())
+        .env("GODWIT_LOG", "info")
         .args(["--bind", "127.0.0.1", "--data-port", "0", "--api-port", "0", "--http-port", "0", "--user", LOGIN])
         .arg("--docroot")
         .arg(folder.join("files"))

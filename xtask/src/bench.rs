@@ -4,7 +4,7 @@ use crate::{Outcome, build, place, run, setup};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure and how: wan, sharing, loopback, small-files, memory, agent, click, sizes, windows; --help shows all
+    /// What to measure and how: wan, sharing, loopback, small-files, memory, agent, server, click, sizes, windows; --help shows all
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "WHAT")]
     arguments: Vec<String>,
 }
@@ -15,7 +15,7 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     }
     let has = |word: &str| options.arguments.iter().any(|argument| argument == word);
     // Figures without peers, and those that have none, need no packages.
-    let alone = ["--no-peers", "--help", "-h", "agent", "click", "sizes"].into_iter().any(has);
+    let alone = ["--no-peers", "--help", "-h", "agent", "server", "click", "sizes"].into_iter().any(has);
     if !alone {
         setup::bench_peers()?;
     }

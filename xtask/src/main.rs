@@ -68,7 +68,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(options) => build::run(&options).map(|()| true),
         Command::Package(options) => package::run(&options).map(|()| true),
-        Command::Setup => setup::run(setup::Needs { browsers: true, desktop: true, deny: true }).map(|()| true),
+        Command::Setup => {
+            setup::run(setup::Needs { browsers: true, desktop: true, deny: true, api: true }).map(|()| true)
+        }
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
         Command::Screenshots(options) => screenshots::run(&options).map(|()| true),

@@ -65,7 +65,7 @@ const PEERS: [(&str, &str); 7] = [
 /// Peers that come as source; beside us as programs, never as libraries.
 const PEER_CRATES: [(&str, &str); 2] = [("qcp", "0.9.1"), ("sendme", "0.37.1")];
 
-/// From PyPI; a program beside us, never a library.
+/// From PyPI, with the versions of `xtask/schemathesis.txt`; a program beside us, never a library.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// What a command needs.
@@ -77,6 +77,8 @@ pub(crate) struct Needs {
     pub(crate) desktop: bool,
     /// `cargo deny`.
     pub(crate) deny: bool,
+    /// schemathesis.
+    pub(crate) api: bool,
 }
 
 pub(crate) fn run(needs: Needs) -> Outcome {
@@ -90,6 +92,9 @@ pub(crate) fn run(needs: Needs) -> Outcome {
     }
     if needs.deny && deny().is_none() {
         install_deny()?;
+    }
+    if needs.api {
+        schemathesis()?;
     }
     Ok(())
 }
@@ -174,16 +179,27 @@ fn tool(name: &str) -> Option<PathBuf> {
     folders.chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// What tests the API against its description: a Python program, in a folder of its own.
+/// What tests the API against its description: a Python program, in a folder of its own for each version.
 pub(crate) fn schemathesis() -> Outcome<PathBuf> {
-    let folder = tools().join("schemathesis");
-    let program = folder.join("bin/schemathesis");
-    if !program.exists() {
-        println!("setup: installing schemathesis into {}", folder.display());
-        run::check(run::command("python3").args(["-m", "venv"]).arg(&folder))?;
-        let pip = folder.join("bin/pip").display().to_string();
-        run::check(run::command(&pip).args(["install", "--quiet", SCHEMATHESIS]))?;
+    let folder = tools().join(SCHEMATHESIS.replace("==", "-"));
+    let (program, whole) = (folder.join("bin/schemathesis"), folder.join("whole"));
+    if whole.exists() {
+        return Ok(program);
     }
+    println!("setup: installing {SCHEMATHESIS} into {}", folder.display());
+    // Debian's Python comes without.
+    if !run::command("python3").args(["-c", "import ensurepip"]).status()?.success() {
+        debian_packages(&[("python3-venv", "/usr/share/doc/python3-venv/copyright")])?;
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    run::check(run::command("python3").args(["-m", "venv"]).arg(&folder))?;
+    let pip = folder.join("bin/pip").display().to_string();
+    let others = place::root().join("xtask/schemathesis.txt");
+    run::check(run::command(&pip).args(["install", "--quiet", SCHEMATHESIS, "--constraint"]).arg(others))?;
+    // Last: an installation that was interrupted is made again.
+    crate::files::write(&whole, b"")?;
     Ok(program)
 }
 

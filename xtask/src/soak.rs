@@ -33,6 +33,10 @@ enum Matrix {
     Kills,
     /// The agent dies at 200 random moments under load, by SIGKILL and by a power cut
     AgentKills,
+    /// The server dies 50 times while files come in by both its ports, are renamed and removed
+    ServerKills,
+    /// The server with 204 sessions, 5,000 silent connections and 1,000 wrong passwords a second
+    ServerLoad,
     /// Peers that lie, flood, stall and send nonsense
     Hostile,
     /// Paths that go black, change, lose, double, delay and corrupt
@@ -45,14 +49,24 @@ enum Matrix {
     All,
 }
 
-const ALL: [Matrix; 6] =
-    [Matrix::Kills, Matrix::AgentKills, Matrix::Hostile, Matrix::Black, Matrix::Disks, Matrix::Fuzz];
+const ALL: [Matrix; 8] = [
+    Matrix::Kills,
+    Matrix::AgentKills,
+    Matrix::ServerKills,
+    Matrix::ServerLoad,
+    Matrix::Hostile,
+    Matrix::Black,
+    Matrix::Disks,
+    Matrix::Fuzz,
+];
 
 impl Matrix {
     fn name(self) -> &'static str {
         match self {
             Self::Kills => "kills",
             Self::AgentKills => "agent-kills",
+            Self::ServerKills => "server-kills",
+            Self::ServerLoad => "server-load",
             Self::Hostile => "hostile",
             Self::Black => "black",
             Self::Disks => "disks",

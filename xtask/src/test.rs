@@ -2,7 +2,7 @@
 
 use crate::place::{self, Browser};
 use crate::report::{self, Count, Report};
-use crate::{Outcome, build, lint, run, setup};
+use crate::{Outcome, api, build, lint, run, setup};
 use std::process::Command;
 
 #[derive(clap::Args)]
@@ -17,7 +17,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Outcome<bool> {
     let mut report = Report::default();
-    let needs = setup::Needs { browsers: !options.skip_browser, desktop: true, deny: options.only.is_none() };
+    let needs = setup::Needs {
+        browsers: !options.skip_browser,
+        desktop: true,
+        deny: options.only.is_none(),
+        api: options.only.is_none(),
+    };
     let ready = report.step("setup", || setup::run(needs).map(|()| Count::default()))
         && report.step("build", || {
             let options = build::Options { with_tests: true, ..Default::default() };
@@ -30,6 +35,9 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
         lint::steps(&mut report);
     }
     report.step("tests: Rust", || rust(options));
+    if options.only.is_none() {
+        report.step("tests: API against its description", api::short);
+    }
     report.step("tests: modules of extension and web application", || extension(options));
     if !options.skip_browser {
         for browser in Browser::ALL {

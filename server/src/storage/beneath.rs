@@ -166,11 +166,10 @@ pub(super) struct Named {
     pub(super) kind: Option<Kind>,
 }
 
-/// The names in a folder, in no order. Names that no client could send back are left out.
-pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<Named>> {
+/// Shows each name in a folder once, in no order. Names that no client could send back are left out.
+pub(super) fn each_name(folder: &OwnedFd, mut look: impl FnMut(Named)) -> io::Result<()> {
     // A fresh handle: the position of a shared one would be shared too.
     let own = open(folder, c".", FOLDER)?;
-    let mut names = Vec::new();
     for entry in Dir::read_from(&own)? {
         let entry = entry?;
         let raw = entry.file_name();
@@ -182,8 +181,15 @@ pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<Named>> {
             FileType::Unknown => None,
             known => Some(self::kind(known)),
         };
-        names.push(Named { path, raw: raw.to_owned(), kind });
+        look(Named { path, raw: raw.to_owned(), kind });
     }
+    Ok(())
+}
+
+/// All of them.
+pub(super) fn names(folder: &OwnedFd) -> io::Result<Vec<Named>> {
+    let mut names = Vec::new();
+    each_name(folder, |named| names.push(named))?;
     Ok(names)
 }
 

@@ -50,6 +50,9 @@ impl Guarded {
 
     /// Makes the caller's root, if it is a folder that is made when needed.
     pub async fn prepare(&self) -> Result<(), StorageError> {
+        if self.base.is_root() {
+            return Ok(()); // The tree itself is the operator's to make.
+        }
         match self.storage.stat(&self.base).await {
             Err(StorageError::NotFound(_)) => self.storage.make_folder(&self.base, true).await.map_err(|e| self.out(e)),
             // Anything else shows when the place itself is used.

@@ -17,9 +17,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Before and after the id in the name of a file on its way.
 const HIDDEN: (&str, &str) = (".godwit-up-", super::PARTIAL);
+
+/// Folders that are listed at once: each may hold as many names in memory as the folder has.
+static LISTINGS: Semaphore = Semaphore::const_new(8);
+/// By themselves, because a search may take seconds.
+static SEARCHES: Semaphore = Semaphore::const_new(8);
 
 /// A tree in a local folder.
 #[derive(Clone, Debug)]
@@ -62,12 +68,22 @@ impl Storage for Local {
 
     async fn list(&self, folder: &NodePath, page: &Page) -> Result<Listing, StorageError> {
         let (folder, page) = (folder.clone(), page.clone());
-        self.run(move |root| walk::list(root, &folder, &page)).await
+        let turn = LISTINGS.acquire().await;
+        self.run(move |root| {
+            let _turn = turn;
+            walk::list(root, &folder, &page)
+        })
+        .await
     }
 
     async fn find(&self, folder: &NodePath, page: &Page) -> Result<Listing, StorageError> {
         let (folder, page) = (folder.clone(), page.clone());
-        self.run(move |root| walk::find(root, &folder, &page)).await
+        let turn = SEARCHES.acquire().await;
+        self.run(move |root| {
+            let _turn = turn;
+            walk::find(root, &folder, &page)
+        })
+        .await
     }
 
     async fn open(&self, path: &NodePath) -> Result<Box<dyn Content>, StorageError> {

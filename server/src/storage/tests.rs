@@ -279,6 +279,28 @@ async fn a_listing_is_sorted_filtered_and_cut_into_pages() {
 }
 
 #[tokio::test]
+async fn pages_of_a_large_folder_are_those_of_the_whole_list() {
+    let fixture = fixture();
+    let count = 3 * walk::FEW;
+    let mut all: Vec<String> = (0..count).map(|n| format!("f{:05}", n * 7_919 % count)).collect();
+    for name in &all {
+        fs::File::create(fixture.root().join("in/deep").join(name)).unwrap();
+    }
+    all.sort();
+    for skip in [0, 1, 100, walk::FEW, count - 5, count, usize::MAX] {
+        for (sort, down) in [("path", false), ("-path", true), ("type", false)] {
+            let page = Page { skip, sort: Sort::parse(sort).unwrap(), ..page(10) };
+            let listing = fixture.local.list(&path("in/deep"), &page).await.unwrap();
+            let found: Vec<&str> = listing.items.iter().map(|item| item.path.name()).collect();
+            let whole: Box<dyn Iterator<Item = &String>> =
+                if down { Box::new(all.iter().rev()) } else { Box::new(all.iter()) };
+            let expected: Vec<&str> = whole.skip(skip).take(10).map(String::as_str).collect();
+            assert_eq!((found, listing.total), (expected, count), "{sort} from {skip}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rights_hold_for_every_operation_and_paths_begin_at_the_callers_root() {
     let fixture = fixture();
     let nobody = fixture.guarded("in", Policy::Everywhere(Rights::NONE));

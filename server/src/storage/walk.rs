@@ -20,12 +20,15 @@ struct Candidate {
     stat: Option<Stat>,
 }
 
-/// Part of a folder. Only what the order needs of all objects is asked of the disk; the rest only for the part shown.
+/// Candidates that are kept at least, before those behind the page are thrown away.
+pub(super) const FEW: usize = 4_096;
+
+/// Part of a folder. Only what the order needs of all objects is asked of the disk; the rest only for the part shown. Of a
+/// large folder no more than the names up to the end of that part are kept, and as many again.
 pub(super) fn list(root: &Root, at: &NodePath, page: &Page) -> Result<Listing, StorageError> {
     let folder = beneath::folder(root, at)?;
-    let mut found = candidates(&folder, page).map_err(|e| beneath::error(at, e))?;
+    let (mut found, total) = candidates(&folder, page).map_err(|e| beneath::error(at, e))?;
     found.sort_unstable_by(|a, b| order(page, a, b));
-    let total = found.len();
     let mut items = Vec::new();
     for Candidate { named, stat, .. } in found.into_iter().skip(page.skip).take(page.count) {
         // Gone meanwhile: it is left out, as if it had gone before.
@@ -36,21 +39,29 @@ pub(super) fn list(root: &Root, at: &NodePath, page: &Page) -> Result<Listing, S
     Ok(Listing { items, total, incomplete: false })
 }
 
-fn candidates(folder: &OwnedFd, page: &Page) -> std::io::Result<Vec<Candidate>> {
+/// Those that fit up to the end of the page, in no order and perhaps with some behind it; and how many fit in all.
+fn candidates(folder: &OwnedFd, page: &Page) -> std::io::Result<(Vec<Candidate>, usize)> {
     let filter = &page.filter;
     let needs_stat = page.sort.needs_stat() || filter.needs_stat();
-    let mut found = Vec::new();
-    for named in beneath::names(folder)? {
+    let wanted = page.skip.saturating_add(page.count);
+    let most = wanted.saturating_mul(2).max(FEW);
+    let (mut found, mut total) = (Vec::new(), 0);
+    beneath::each_name(folder, |named| {
         if !filter.name_fits(named.path.as_str()) || named.kind.is_some_and(|kind| !filter.kind_fits(kind)) {
-            continue;
+            return;
         }
         let stat = if needs_stat || named.kind.is_none() { beneath::stat(folder, &named.raw).ok() } else { None };
-        let Some(kind) = stat.map(|s| s.kind).or(named.kind) else { continue };
+        let Some(kind) = stat.map(|s| s.kind).or(named.kind) else { return };
         if filter.kind_fits(kind) && stat.is_none_or(|stat| filter.stat_fits(&stat)) {
+            total += 1;
             found.push(Candidate { named, kind, stat });
         }
-    }
-    Ok(found)
+        if found.len() > most {
+            found.select_nth_unstable_by(wanted, |a, b| order(page, a, b));
+            found.truncate(wanted);
+        }
+    })?;
+    Ok((found, total))
 }
 
 fn order(page: &Page, a: &Candidate, b: &Candidate) -> Ordering {

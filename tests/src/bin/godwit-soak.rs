@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         }
         "disks" => soak::disks::long(options.rounds),
         "hostile" => soak::hostile::long(options.rounds, options.seed),
+        "server-kills" => soak::server_kills::long(options.rounds, options.seed),
+        "server-load" => soak::server_load::long(options.rounds),
         other => {
             eprintln!("godwit-soak: no matrix is called {other}");
             return ExitCode::from(2);

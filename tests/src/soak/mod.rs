@@ -6,10 +6,13 @@
 
 pub mod agent_kills;
 pub mod black;
+mod crowd;
 pub mod disks;
 pub mod hostile;
 pub mod hosts;
 pub mod kills;
+pub mod server_kills;
+pub mod server_load;
 
 use serde_json::{Value, json};
 use std::any::Any;
