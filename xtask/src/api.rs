@@ -3,13 +3,16 @@
 
 use crate::report::Count;
 use crate::{Outcome, place, run, setup};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
 /// What schemathesis looks at. What it asks of every server by itself, such as refusing unknown fields, is not ours.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 const LOGIN: &str = "api:a password for a test";
+/// The same in base64.
+const BASIC: &str = "YXBpOmEgcGFzc3dvcmQgZm9yIGEgdGVzdA==";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -64,16 +67,27 @@ fn test(arguments: &[&str]) -> Outcome<(bool, u64)> {
     std::fs::create_dir_all(folder.join("files/dir"))?;
     std::fs::write(folder.join("files/dir/f"), "content")?;
     let (server, address) = start(&folder)?;
-    let mut tests = run::command(&program.display().to_string());
-    tests
-        .arg("run")
-        .arg(place::root().join("server/openapi.json"))
-        .args(["--url", &format!("http://{address}"), "--auth", LOGIN, "--checks", CHECKS, "--no-color"])
-        .args(["--request-timeout", "60", "--generation-database", "none"])
-        .args(arguments)
-        // What it leaves behind.
-        .current_dir(&folder);
-    let good = run::watch(&mut tests, |_| {})?;
+    let (key, root) = make_key(&address)?;
+    crate::files::write(&folder.join("key.toml"), format!("[parameters]\n\"path.id\" = \"{root}\"\n").as_bytes())?;
+    let mut good = true;
+    // As a user; and again as an access key, which alone has files by id, with the id of its root.
+    for (login, before, only) in [
+        (LOGIN, &[][..], &[][..]),
+        (&key, &["--config-file", "key.toml"], &["--include-path-regex", r"^/(files/\{id\}|permissions|events)"]),
+    ] {
+        let mut tests = run::command(&program.display().to_string());
+        tests
+            .args(before)
+            .arg("run")
+            .arg(place::root().join("server/openapi.json"))
+            .args(["--url", &format!("http://{address}"), "--auth", login, "--checks", CHECKS, "--no-color"])
+            .args(["--request-timeout", "60", "--generation-database", "none"])
+            .args(only)
+            .args(arguments)
+            // What it leaves behind.
+            .current_dir(&folder);
+        good &= run::watch(&mut tests, |_| {})?;
+    }
     drop(server);
     let log = std::fs::read_to_string(folder.join("log"))?;
     let broken: Vec<&str> = log.lines().filter(|line| line.contains("panicked")).collect();
@@ -82,6 +96,23 @@ fn test(arguments: &[&str]) -> Outcome<(bool, u64)> {
     }
     let cases = log.lines().filter(|line| line.contains(" access: answered ")).count() as u64;
     Ok((good && broken.is_empty(), cases))
+}
+
+/// An access key of the user's: name and secret, and the id of its root.
+fn make_key(address: &str) -> Outcome<(String, String)> {
+    let body = r#"{"storage":{"path":"/dir"}}"#;
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST /access_keys HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Basic {BASIC}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let made: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap_or_default())?;
+    let word = |name: &str| made[name].as_str().ok_or_else(|| format!("no access key was made: {answer}"));
+    Ok((format!("{}:{}", word("id")?, word("secret")?), word("root_file_id")?.to_owned()))
 }
 
 fn start(folder: &Path) -> Outcome<(Server, String)> {
