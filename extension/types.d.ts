@@ -207,6 +207,7 @@ interface TransferView {
   queue_order?: number;
   live?: Live | null;
   shortage?: { needed: number; free: number } | null;
+  unlocked?: { opened: number; kept: number; why: string | null; wrong_passphrase: boolean };
 }
 
 interface Sample {
@@ -297,6 +298,8 @@ interface Prompt {
   wrong?: boolean;
   can_save?: boolean;
   saved?: boolean;
+  creates?: boolean;
+  can_skip?: boolean;
 }
 
 interface FileFilter {

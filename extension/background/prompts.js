@@ -16,6 +16,7 @@ const PAGES = {
   "dropped-copy": "copy",
   "server-certificate": "certificate",
   credentials: "credentials",
+  passphrase: "passphrase",
 };
 
 /** Oldest first. @type {Map<string, Prompt>} */

@@ -36,6 +36,7 @@ const ALLOWED = {
   consent: [],
   certificate: [],
   credentials: [],
+  passphrase: [],
   drop: [],
   copy: [],
 };

@@ -22,7 +22,7 @@ const STEPS = {
 
 /** Numbers with a sentence in the catalogue (`error4`, …): those of protocol/src/error_code.rs. */
 export const ERROR_CODES = Object.freeze([
-  ...[1, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 19, 20, 21, 23, 24, 25, 26, 27, 28, 34, 35, 36, 39, 40, 41, 42, 43, 51, 55, 56, 63, 64],
+  ...[1, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 19, 20, 21, 23, 24, 25, 26, 27, 28, 34, 35, 36, 39, 40, 41, 42, 43, 48, 51, 55, 56, 63, 64],
 ]);
 
 /** @param {number} code @returns {string | null} */

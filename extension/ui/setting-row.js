@@ -115,7 +115,7 @@ export class SettingRow {
     if (kind === "switch") return field.checked;
     const text = field.value.trim();
     if (kind === "path") return text === "" ? null : text;
-    if (kind === "choice" || kind === "suffix" || kind === "character") return text;
+    if (kind === "choice" || kind === "suffix" || kind === "character" || kind === "hosts") return text;
     if (text === "" && zero !== undefined) return 0;
     if (kind === "count") return /^\d+$/u.test(text) ? Number(text) : NaN;
     return join(text, this.unit?.value ?? "", kind === "rate" ? RATES : TIMES);

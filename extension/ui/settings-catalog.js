@@ -4,8 +4,8 @@
 
 /**
  * `switch`: yes or no. `count`: a whole number. `rate`: kbit/s. `time`: seconds. `choice`: one of `choices`. `path`: an absolute
- * path, empty = default. `suffix`: the end of a file's name. `character`: one, or none.
- * @typedef {"switch" | "count" | "rate" | "time" | "choice" | "path" | "suffix" | "character"} Kind
+ * path, empty = default. `suffix`: the end of a file's name. `character`: one, or none. `hosts`: names of servers.
+ * @typedef {"switch" | "count" | "rate" | "time" | "choice" | "path" | "suffix" | "character" | "hosts"} Kind
  */
 
 /**
@@ -70,6 +70,7 @@ export const SETTINGS = [
 
   { name: "security.ask_always", section: "security", kind: "switch", label: "setAskAlways", help: "setAskAlwaysHelp" },
   { name: "security.save_passwords", section: "security", kind: "switch", label: "setSavePasswords", help: "setSavePasswordsHelp" },
+  { name: "security.protected_hosts", section: "security", kind: "hosts", label: "setProtectedHosts", help: "setProtectedHostsHelp", zero: "setProtectedHostsNone" },
   {
     name: "security.key_store",
     section: "security",
@@ -126,6 +127,7 @@ export function ruleOf({ kind, least, most }) {
   if (least !== undefined && most !== undefined) return ["ruleRange", String(least), String(most)];
   if (kind === "path") return ["rulePath"];
   if (kind === "suffix") return ["ruleSuffix"];
+  if (kind === "hosts") return ["ruleHosts"];
   if (kind === "character") return ["ruleCharacter"];
   if (kind === "rate") return ["ruleRate"];
   return null;

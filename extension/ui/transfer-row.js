@@ -126,7 +126,7 @@ export function makeRow(first, role) {
     set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
     const failure = view.error !== null && (status === "failed" || status === "willretry") ? errorText(view.error) : "";
-    set(error, failure || shortageOf(view));
+    set(error, failure || shortageOf(view) || stillEncrypted(view));
     error.title = error.textContent ?? "";
     error.hidden = error.textContent === "";
     const can = abilities(view);
@@ -150,6 +150,13 @@ export function shortageOf({ shortage }) {
   if (!shortage) return "";
   const free = format.bytes(shortage.free, language);
   return shortage.needed > shortage.free ? t("shortageFull", format.bytes(shortage.needed, language), free) : t("shortageLow", free);
+}
+
+/** What stays encrypted of what arrived, and what to do. @param {TransferView} view */
+export function stillEncrypted({ unlocked }) {
+  if (!unlocked || unlocked.kept === 0) return "";
+  const why = t(unlocked.wrong_passphrase ? "stillEncryptedWrong" : "stillEncryptedOther");
+  return t("stillEncrypted", format.number(unlocked.kept, language), why);
 }
 
 /** @param {TransferView} view */

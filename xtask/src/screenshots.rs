@@ -30,8 +30,18 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let mut node = run::command("node");
         node.args(["--test", "--test-concurrency=1"])
             .args(
-                ["windows", "popup", "preferences", "monitor", "credentials", "detection", "activity", "drop"]
-                    .map(|name| format!("tests/browser/tests/{name}.test.mjs")),
+                [
+                    "windows",
+                    "popup",
+                    "preferences",
+                    "monitor",
+                    "credentials",
+                    "passphrase",
+                    "detection",
+                    "activity",
+                    "drop",
+                ]
+                .map(|name| format!("tests/browser/tests/{name}.test.mjs")),
             )
             .env("GODWIT_BROWSERS", browser.name())
             .env("GODWIT_LANGUAGE", language)

@@ -292,6 +292,8 @@ mod tests {
             (json!({"files.partial_suffix": ".aspera-ckpt"}), "files.partial_suffix"),
             (json!({"files.illegal_replacement": "/"}), "files.illegal_replacement"),
             (json!({"files.illegal_replacement": "__"}), "files.illegal_replacement"),
+            (json!({"security.protected_hosts": "good.example https://bad.example"}), "security.protected_hosts"),
+            (json!({"security.protected_hosts": "*"}), "security.protected_hosts"),
             (json!({"bandwidth.manual_uploads_kbps": "fast"}), "bandwidth.manual_uploads_kbps"),
             (json!({"nothing.there": 1}), "nothing.there"),
             (json!({"queue": 1}), "queue"),

@@ -158,9 +158,9 @@ pub struct Security {
     /// The page API is also served at `http://127.0.0.1:33003` (or the next free port up to 33022), for pages without the
     /// extension and for programs of this machine. Default false.
     pub local_http: bool,
-    /// Uploads to these servers are encrypted: a passphrase is asked for. Names or addresses; `*.example.com` is every name below
-    /// `example.com`. Default none.
-    pub protected_hosts: Vec<String>,
+    /// Uploads to these servers are encrypted: a passphrase is asked for. Names or addresses with spaces between them;
+    /// `*.example.com` is every name below `example.com`. Default none.
+    pub protected_hosts: String,
 }
 
 /// See [`Security::key_store`].
@@ -250,7 +250,7 @@ impl Default for Security {
             save_passwords: true,
             key_store: KeyStoreChoice::default(),
             local_http: false,
-            protected_hosts: Vec::new(),
+            protected_hosts: String::new(),
         }
     }
 }
@@ -295,6 +295,9 @@ impl Settings {
         if !self.files.illegal_replacement.is_empty() && self.files.replacement().is_none() {
             return Err("the replacement is one character other than a slash, a backslash, a dot or a space".into());
         }
+        if let Some(wrong) = self.security.protected_hosts().find(|host| !is_host(host)) {
+            return Err(format!("{wrong} is no name or address of a server, and no *.example.com"));
+        }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             return Err("the level must be error, warn, info, debug or trace".into());
         }
@@ -309,6 +312,24 @@ impl Files {
         let mut characters = self.illegal_replacement.chars();
         characters.next().filter(|c| characters.next().is_none() && is_replacement(*c))
     }
+}
+
+impl Security {
+    /// The servers of [`Self::protected_hosts`].
+    pub fn protected_hosts(&self) -> impl Iterator<Item = &str> {
+        self.protected_hosts.split([' ', ',', ';', '\t', '\n']).filter(|host| !host.is_empty())
+    }
+}
+
+/// A name, an address, or `*.` before a name.
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let label = |label: &str| {
+        let fits = label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+        fits && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_name = name.len() <= 253 && name.trim_end_matches('.').split('.').all(label);
+    is_name || (!text.starts_with('*') && text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 fn is_suffix(text: &str) -> bool {

@@ -98,7 +98,7 @@ fn a_download_may_stay_encrypted() {
 
 #[test]
 fn the_users_own_list_protects_uploads_and_lets_the_user_decide() {
-    let mut world = World::with("[security]\nprotected_hosts = [\"*.example\"]\n", "");
+    let mut world = World::with("[security]\nprotected_hosts = \"other.org, *.example\"\n", "");
     let conn = world.browser("s1");
     world.trust(conn, SITE);
     may_send(&mut world);
