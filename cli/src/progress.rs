@@ -59,10 +59,11 @@ impl Display {
             }
             Report::File(file) if file.outcome == FileOutcome::Failed => self.failed(file),
             Report::Unlocked(unlocked) => {
-                self.say(&format!("{} files decrypted", unlocked.opened));
+                let opened = unlocked.opened;
+                self.say(&format!("{opened} {} decrypted", if opened == 1 { "file" } else { "files" }));
                 if let Some(why) = &unlocked.why {
                     let why = crate::text::shown(why);
-                    self.say(&format!("{} stay encrypted: {why}; later, godwit unlock decrypts them", unlocked.kept));
+                    self.say(&format!("still encrypted: {} ({why}); godwit unlock decrypts them later", unlocked.kept));
                 }
             }
             _ => {}

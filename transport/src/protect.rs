@@ -145,7 +145,9 @@ impl UnlockError {
             Self::Disk(error) | Self::Open(OpenError::Write(error)) => disk(error, true, path),
             Self::Open(OpenError::Read(error)) => disk(error, false, path),
             Self::Stopped => Failure::new(ErrorCode::UserCancel, path),
-            Self::Open(_) | Self::Name => Failure::new(ErrorCode::Usage, format!("{path}: {self}")),
+            Self::Open(_) | Self::Name => {
+                Failure { code: ErrorCode::FileEncryption, message: format!("{path}: {self}"), fingerprint: None }
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ const PACKAGES: [(&str, &str); 19] = [
 ];
 
 /// What the Rust tests need of a desktop, of packaging and of other systems' disks.
-const DESKTOP: [(&str, &str); 12] = [
+const DESKTOP: [(&str, &str); 14] = [
     // Packages: made, and judged.
     ("dpkg-dev", "/usr/bin/dpkg-shlibdeps"),
     ("binutils", "/usr/bin/strip"),
@@ -49,6 +49,9 @@ const DESKTOP: [(&str, &str); 12] = [
     ("xdg-desktop-portal", "/usr/libexec/xdg-desktop-portal"),
     ("xdg-desktop-portal-gtk", "/usr/libexec/xdg-desktop-portal-gtk"),
     ("ntfs-3g", "/usr/bin/ntfs-3g"),
+    // Judges what is encrypted.
+    ("age", "/usr/bin/age"),
+    ("python3", "/usr/bin/python3"),
 ];
 
 /// The peers of the measurements.

@@ -1,0 +1,119 @@
+//! Encryption at rest through the real programs, with Debian's own `age` as judge: a passphrase that the user types, an agent that is
+//! killed in between, `godwit cp` and `godwit unlock`.
+
+#![allow(clippy::unwrap_used)]
+
+use godwit_protocol::Secret;
+use godwit_protocol::ui::Decision;
+use godwit_tests::scratch::files_below;
+use godwit_tests::wait::{LONG, SOON, until_true};
+use godwit_tests::{Browserish, Scratch, Server, ServerOptions, processes, tree};
+use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+
+const SITE: (&str, &str) = ("https://app.example", "an-unguessable-app-id-4711");
+const PASSPHRASE: &str = "gelber Anorak tanzt im Mai 61fd0";
+const SIZE: u64 = 24 << 20;
+
+/// Types the passphrase on a terminal, as `age` wants it.
+const TYPE: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("age", ["age", "--decrypt", "--output", sys.argv[2], sys.argv[1]])
+said = b""
+while b"assphrase" not in said:
+    said += os.read(terminal, 1000)
+os.write(terminal, sys.argv[3].encode() + b"\n")
+try:
+    while os.read(terminal, 1000):
+        pass
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+fn opened_by_age(file: &Path, to: &Path) {
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", TYPE]).args([file, to]).arg(PASSPHRASE);
+    let output = processes::output(&mut python, LONG);
+    assert!(output.status.success(), "age, from Debian: {output:?}");
+}
+
+#[test]
+fn an_upload_whose_agent_is_killed_goes_on_encrypted_and_the_passphrase_is_nowhere_in_clear() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    let film = scratch.path("film.mov");
+    tree::file(&film, SIZE, 5);
+    let browser = Browserish::open(&scratch);
+    browser.user(|user| user.passphrases.push_back(Decision::Passphrase { passphrase: Secret::new(PASSPHRASE) }));
+    let page = browser.page(SITE.0, SITE.1);
+    page.pick_files(&[&film]);
+    let slow = json!({"paths": [{"source": film}], "destination_root": "/", "content_protection": "encrypt",
+        "rate_policy": "fixed", "target_rate_kbps": 40_000});
+    let uuid = page.start(&server.spec("send", server.data.port(), slow));
+    let written = page.wait_written(&uuid, 4 << 20, LONG);
+    for pid in scratch.agents() {
+        processes::kill_hard(pid);
+    }
+    until_true("the killed agent's browser knows", SOON, || !browser.is_connected());
+    assert!(written < SIZE && !server.docroot().join("film.mov.age").exists());
+    let mut again = Browserish::open(&scratch);
+    again.user(|user| user.passphrases.clear());
+    let page = again.page(SITE.0, SITE.1);
+    let (status, body) = page.post(&format!("/connect/transfers/modify/{uuid}"), json!({"target_rate_kbps": 900_000}));
+    assert_eq!(status, 200, "{body}");
+    page.wait_status(&uuid, "completed", LONG);
+    let names: Vec<_> = std::fs::read_dir(server.docroot()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["film.mov.age"]);
+    opened_by_age(&server.docroot().join("film.mov.age"), &scratch.path("opened"));
+    tree::assert_same_file(&film, &scratch.path("opened"));
+    for file in files_below(&scratch.home()).into_iter().chain(files_below(server.state())) {
+        let content = std::fs::read(&file).unwrap_or_default();
+        assert!(!content.windows(PASSPHRASE.len()).any(|w| w == PASSPHRASE.as_bytes()), "{}", file.display());
+    }
+    again = Browserish::open(&scratch);
+    assert!(again.prompts().is_empty());
+}
+
+#[test]
+fn the_command_line_encrypts_decrypts_and_unlocks() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    let trip = scratch.folder("trip");
+    tree::file(&trip.join("day 1/a.mov"), 3_000_000, 1);
+    tree::file(&trip.join("empty"), 0, 1);
+    let godwit = |args: &[&str], passphrase: &str| {
+        let mut command = scratch.command("godwit");
+        command.args(args).env("GODWIT_PASSWORD", server.password()).env("GODWIT_PASSPHRASE", passphrase);
+        let output = processes::output(&mut command, LONG);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), said)
+    };
+    let (port, remote) = (server.data.port().to_string(), |path: &str| format!("{}@127.0.0.1:{path}", server.user()));
+    let cp = |more: &[&str], passphrase: &str| {
+        let mut args = vec!["cp", "--data-port", &port, "--fingerprint", &server.fingerprint];
+        args.extend(more);
+        godwit(&args, passphrase)
+    };
+    let here = |name: &str| scratch.path(name).to_str().unwrap().to_owned();
+    let (code, said) = cp(&["--encrypt", trip.to_str().unwrap(), &remote("/safe/")], PASSPHRASE);
+    assert_eq!(code, 0, "{said}");
+    opened_by_age(&server.docroot().join("safe/trip/day 1/a.mov.age"), &scratch.path("opened"));
+    tree::assert_same_file(&trip.join("day 1/a.mov"), &scratch.path("opened"));
+    let (code, said) = cp(&["--decrypt", &remote("/safe/trip"), &here("back/")], PASSPHRASE);
+    assert_eq!(code, 0, "{said}");
+    tree::assert_same(&trip, &scratch.path("back/trip"));
+
+    let (code, said) = cp(&["--decrypt", &remote("/safe/trip"), &here("wrong/")], "sawfish");
+    assert!(code == 0 && said.contains("the passphrase is wrong") && said.contains("godwit unlock"), "{code} {said}");
+    let (code, said) = godwit(&["unlock", &here("wrong")], "sawfish");
+    assert!(code == 48 && said.contains("a.mov.age: the passphrase is wrong"), "{code} {said}");
+    let (code, said) = godwit(&["unlock", &here("wrong")], PASSPHRASE);
+    assert_eq!(code, 0, "{said}");
+    tree::assert_same(&trip, &scratch.path("wrong/trip"));
+    let (code, said) = cp(&["--decrypt", trip.to_str().unwrap(), &remote("/")], PASSPHRASE);
+    assert!(code != 0 && said.contains("--decrypt for what is received"), "{code} {said}");
+}
