@@ -139,6 +139,7 @@ interface SettingsView {
   locked: string[];
   file: string;
   problems: string[];
+  notes?: Note[];
 }
 
 interface KnownServer {
@@ -164,7 +165,7 @@ interface ResponseFrame {
   type: "response";
   id: number;
   result?: any;
-  error?: { code: string; message: string; retryable: boolean };
+  error?: { code: string; message: string; retryable: boolean; note?: Note };
 }
 
 interface PartFrame {
@@ -276,6 +277,8 @@ interface TransferHistory {
 interface Prompt {
   prompt_id: string;
   origin: string;
+  /** The origin's host in its own letters, if the origin has it as punycode; the background adds it. */
+  letters?: string | null;
   /** The desktop's own dialog asks. */
   native?: boolean;
   ask: string;
@@ -322,6 +325,13 @@ interface FolderListing {
   truncated: boolean;
 }
 
+/** Something for people, by a word and what stands in it; `text` is the whole in English. */
+interface Note {
+  code: string;
+  args: string[];
+  text: string;
+}
+
 interface AgentStatus {
   version: string;
   pid: number;
@@ -332,7 +342,7 @@ interface AgentStatus {
   more?: {
     log?: string;
     downloads?: string;
-    notes?: { code: string; args: string[]; text: string }[];
+    notes?: Note[];
     host?: { browser: string; version: string; pid: number; manifest: string | null } | null;
   };
 }
@@ -364,5 +374,6 @@ declare module "*/wasm/godwit_core.js" {
   export function hello(version: string, session: string): string;
   export function parse_message(text: string): string;
   export function answer_for_error(code: string, message: string): string;
+  export function unicode_host(origin: string): string;
   export function answer_unavailable(reason: string): string;
 }

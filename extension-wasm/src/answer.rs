@@ -37,7 +37,7 @@ mod tests {
     use serde_json::Value;
 
     fn error(code: &str) -> ErrorFrame {
-        ErrorFrame { code: code.into(), message: "why".into(), retryable: false }
+        ErrorFrame { code: code.into(), message: "why".into(), retryable: false, note: None }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! None of them panics or throws; what cannot be read comes back as `{"error": "…"}`.
 
 use crate::{answer, frames, request};
+use godwit_protocol::Origin;
 use godwit_protocol::envelope::{ErrorFrame, MAX_PART, PROTOCOL, codes};
 use godwit_protocol::json;
 use godwit_protocol::page::{API_VERSION, MAX_PAGE_BODY, PageCall};
@@ -59,6 +60,13 @@ pub fn parse_message(text: &str) -> String {
     }
 }
 
+/// The host of an origin in its own letters, or `null` if it has no others than those of the origin.
+#[wasm_bindgen]
+#[must_use]
+pub fn unicode_host(origin: &str) -> String {
+    to_json(&origin.parse::<Origin>().ok().and_then(|origin| origin.unicode_host()))
+}
+
 /// The page's answer `{status, body}` for an error of the agent, given as code and message.
 #[wasm_bindgen]
 #[must_use]
@@ -74,7 +82,7 @@ pub fn answer_unavailable(reason: &str) -> String {
 }
 
 fn frame(code: &str, message: &str) -> ErrorFrame {
-    ErrorFrame { code: code.into(), message: message.into(), retryable: false }
+    ErrorFrame { code: code.into(), message: message.into(), retryable: false, note: None }
 }
 
 /// Our own types always serialise; the fallback keeps the promise never to panic.
@@ -104,6 +112,9 @@ mod tests {
         assert_eq!(value(hello("1", "s"))["type"], "hello");
         assert!(value(parse_message("{}"))["error"].is_string());
         assert_eq!(value(parse_message(&hello("1", "s")))["error"], "the other side is neither the host nor the agent");
+        assert_eq!(value(unicode_host("https://xn--bcher-kva.example:8443")), "bücher.example");
+        assert_eq!(value(unicode_host("https://a.example")), Value::Null);
+        assert_eq!(value(unicode_host("null")), Value::Null);
         assert_eq!(value(answer_for_error("busy", "m"))["status"], 429);
         assert_eq!(value(answer_unavailable("m"))["status"], 0);
         assert_eq!(value(constants())["api_version"], API_VERSION);

@@ -28,10 +28,11 @@ const IDLE_MS = 20_000;
 
 /** The agent, or the host for it, answered with an error. */
 export class AgentError extends Error {
-  /** @param {string} code @param {string} message */
-  constructor(code, message) {
+  /** @param {string} code @param {string} message @param {Note} [note] the message for other languages */
+  constructor(code, message, note) {
     super(message);
     this.code = code;
+    this.note = note;
   }
 }
 
@@ -243,7 +244,7 @@ function answer(message) {
   const request = pending.get(message.id);
   if (!request) return;
   pending.delete(message.id);
-  if (message.error) request.reject(new AgentError(message.error.code, message.error.message));
+  if (message.error) request.reject(new AgentError(message.error.code, message.error.message, message.error.note));
   else request.resolve(message.result);
   settle();
 }

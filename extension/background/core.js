@@ -31,6 +31,9 @@ export const hello = (version, session) => JSON.parse(wasm.hello(version, sessio
  */
 export const parseMessage = (frame) => JSON.parse(wasm.parse_message(JSON.stringify(frame) ?? ""));
 
+/** The host in its own letters, if the origin has it as punycode. @param {string} origin @returns {string | null} */
+export const unicodeHost = (origin) => JSON.parse(wasm.unicode_host(origin));
+
 /** @param {string} code @param {string} message @returns {PageAnswer} */
 export const answerForError = (code, message) => JSON.parse(wasm.answer_for_error(code, message));
 

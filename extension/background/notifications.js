@@ -43,7 +43,7 @@ const buttons = (/** @type {string[]} */ ...titles) => (chrome.runtime.getURL(""
 
 async function tell() {
   timer = undefined;
-  const { title, message } = summary([...ended.values()], chrome.i18n.getMessage);
+  const { title, message } = summary([...ended.values()], chrome.i18n.getMessage, chrome.i18n.getUILanguage());
   const icon = chrome.runtime.getURL(ICON);
   const first = chrome.i18n.getMessage(only()?.folder ? "actionReveal" : "openActivity");
   await chrome.notifications?.create(ENDED, { type: "basic", iconUrl: icon, title, message, ...buttons(first, chrome.i18n.getMessage("notifyMute")) });

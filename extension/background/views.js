@@ -7,6 +7,7 @@ import * as agent from "./agent.js";
 import * as copies from "./copies.js";
 import * as core from "./core.js";
 import * as prompts from "./prompts.js";
+import { ALLOWED, FOLLOWERS, HEARS_SETTINGS } from "./rights.js";
 import * as settings from "./settings.js";
 import * as transfers from "./transfers.js";
 import * as windows from "./windows.js";
@@ -20,31 +21,6 @@ import * as windows from "./windows.js";
  * @property {boolean} follows the list of transfers
  * @property {boolean} fed it has the list and hears of changes
  */
-
-const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
-/** What each page may ask the agent. @type {Record<string, string[]>} */
-const ALLOWED = {
-  popup: LIST,
-  activity: [...LIST, "ui.move", "ui.history", "ui.log"],
-  monitor: [...LIST, "ui.history", "ui.set-rate"],
-  picker: ["ui.list-folder", "ui.create-folder"],
-  preferences: [
-    ...["ui.settings", "ui.change-settings", "ui.trust", "ui.set-trust", "ui.forget-trust", "ui.status"],
-    ...["ui.known-servers", "ui.forget-server", "ui.passwords", "ui.forget-password"],
-  ],
-  about: ["ui.status", "ui.test-server"],
-  consent: [],
-  certificate: [],
-  credentials: [],
-  passphrase: [],
-  drop: [],
-  copy: [],
-};
-
-/** Pages that may follow the list of transfers. */
-const FOLLOWERS = ["popup", "activity", "monitor"];
-/** Pages that are told when a setting changes. */
-const HEARS_SETTINGS = ["popup", "preferences"];
 
 /** @type {Set<View>} */
 const views = new Set();
@@ -123,8 +99,8 @@ async function handle(view, message) {
   try {
     post(view, { id, result: (await perform(view, String(kind), params)) ?? {} });
   } catch (error) {
-    const code = error instanceof agent.AgentError ? error.code : "agent-unavailable";
-    post(view, { id, error: { code, message: error instanceof Error ? error.message : String(error) } });
+    const { code, note } = error instanceof agent.AgentError ? error : { code: "agent-unavailable" };
+    post(view, { id, error: { code, message: error instanceof Error ? error.message : String(error), note } });
   }
 }
 
@@ -141,7 +117,8 @@ async function perform(view, kind, params) {
     case "prompt": {
       const prompt = view.prompt === null ? undefined : await prompts.get(view.prompt, view.place);
       if (prompt === undefined) throw new agent.AgentError("not-found", "This question needs no answer any more.");
-      return prompt;
+      await core.ready;
+      return { ...prompt, letters: core.unicodeHost(prompt.origin) };
     }
     case "answer":
       // A window answers its own question only.

@@ -20,7 +20,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 question((prompt) => {
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("server").textContent = prompt.server ?? "";
   byId("fingerprint").textContent = prompt.fingerprint ?? "";
   armLater([byId("allow-once"), byId("allow-always")]);

@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 question((prompt) => {
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("purpose").textContent = t(PURPOSES[prompt.purpose ?? ""] ?? "purposeFiles");
   const server = byId("server");
   server.textContent = prompt.remote_host ?? "";

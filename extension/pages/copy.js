@@ -3,6 +3,7 @@
 
 import { ask, on } from "../ui/background.js";
 import { byId, h, ready } from "../ui/dom.js";
+import { refusalText } from "../ui/errors.js";
 import { bytes } from "../ui/format.js";
 import { armLater, decide, question, showOrigin } from "../ui/prompt.js";
 import { language, localize, t } from "../ui/text.js";
@@ -33,7 +34,7 @@ async function copy() {
   } catch (error) {
     progress.hidden = true;
     byId("state").className = "error";
-    byId("state").textContent = t("copyFailed", error instanceof Error ? error.message : String(error));
+    byId("state").textContent = t("copyFailed", refusalText(error));
   }
 }
 
@@ -51,7 +52,7 @@ question((prompt) => {
   // An empty file is no progress; 0 of 0 would be a bar that never ends.
   progress.max = Math.max(1, total);
   const tooLarge = total > limit;
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("question").textContent = t(tooLarge ? "copyTooLarge" : "copyQuestion");
   byId("why").textContent = tooLarge ? t("copyLimit", bytes(total, language), bytes(limit, language)) : t("copyWhy", bytes(total, language));
   const line = (/** @type {string} */ name, /** @type {number} */ i) => t("copyNameSize", name, bytes(sizes[i] ?? 0, language));

@@ -49,7 +49,7 @@ document.addEventListener("keydown", (event) => {
 
 question((prompt) => {
   byId("server").textContent = prompt.server ?? "";
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   user.value = prompt.user ?? "";
   problem.textContent = prompt.wrong ? t("credentialsWrong") : "";
   saved = prompt.saved === true;

@@ -18,7 +18,7 @@ document.addEventListener("keydown", (event) => {
 question((prompt) => {
   const paths = prompt.paths ?? [];
   const count = prompt.count ?? paths.length;
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("question").textContent = count === 1 ? t("dropQuestionOne") : t("dropQuestion", String(count));
   byId("paths").replaceChildren(...paths.map((path) => h("li", { "data-path": path }, path)));
   byId("more").hidden = count <= paths.length;

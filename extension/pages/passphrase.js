@@ -63,7 +63,7 @@ document.addEventListener("keydown", (event) => {
 question((prompt) => {
   creates = prompt.creates === true;
   byId("server").textContent = prompt.server ?? "";
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("heading").textContent = t(creates ? "passphraseCreate" : "passphraseEnter");
   byId("explanation").textContent = t(creates ? "passphraseCreateWhy" : "passphraseEnterWhy");
   byId("go").textContent = t(creates ? "passphraseEncrypt" : "passphraseDecrypt");

@@ -38,7 +38,7 @@ question((asked) => {
     "open-folders": ["pickerWantsFolders", "chooseFolder"],
     "save-file": ["pickerWantsSave", "chooseSave"],
   })[prompt.ask] ?? ["pickerWantsFiles", "chooseOpen"];
-  showOrigin(byId("origin"), prompt.origin);
+  showOrigin(byId("origin"), prompt);
   byId("wants").textContent = t(ask[0]);
   byId("site-title").textContent = prompt.title ? t("quoted", prompt.title) : "";
   byId("choose").textContent = t(ask[1]);

@@ -7,6 +7,7 @@ import { showConnection } from "../ui/connection.js";
 import { byId, h, ready } from "../ui/dom.js";
 import { refusalText } from "../ui/errors.js";
 import { takeFile } from "../ui/import.js";
+import { noteText } from "../ui/reasons.js";
 import { remembered } from "../ui/remembered.js";
 import { ALIASES, SECTIONS, SETTINGS, namesOf, unknown, valueOf } from "../ui/settings-catalog.js";
 import { write } from "../ui/settings-file.js";
@@ -85,7 +86,8 @@ function show(view) {
   byId("settings-file").textContent = view.file;
   const problems = byId("problems");
   problems.hidden = view.problems.length === 0;
-  problems.replaceChildren(...view.problems.map((problem) => h("li", {}, problem)));
+  const lines = view.notes?.map((note) => noteText(note, t)) ?? view.problems;
+  problems.replaceChildren(...lines.map((problem) => h("li", {}, problem)));
 }
 
 /** @param {string} name @param {SettingValue} value */

@@ -3,18 +3,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { modules } from "./modules.mjs";
 
 const ROOT = path.join(import.meta.dirname, "..");
-
-function modules(file, found = new Set()) {
-  for (const [, name] of fs.readFileSync(file, "utf8").matchAll(/^import (?:[^"]*? from )?"([^"]+)";/gm)) {
-    const next = path.join(path.dirname(file), name);
-    if (found.has(next)) continue;
-    found.add(next);
-    modules(next, found);
-  }
-  return found;
-}
 
 for (const page of ["activity", "popup"]) {
   test(`the ${page} window names all its modules, and no other`, () => {

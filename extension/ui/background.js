@@ -3,10 +3,11 @@
 
 /** The background, or the agent, refused. `code` is one of the protocol's words. */
 export class Refused extends Error {
-  /** @param {string} code @param {string} message */
-  constructor(code, message) {
+  /** @param {string} code @param {string} message @param {Note} [note] the message for other languages */
+  constructor(code, message, note) {
     super(message);
     this.code = code;
+    this.note = note;
   }
 }
 
@@ -65,7 +66,7 @@ function open() {
     if (message.event !== undefined) return listeners.get(message.event)?.(message.data);
     const request = pending.get(message.id);
     pending.delete(message.id);
-    if (message.error) request?.reject(new Refused(message.error.code, message.error.message));
+    if (message.error) request?.reject(new Refused(message.error.code, message.error.message, message.error.note));
     else request?.resolve(message.result);
   });
   fresh.onDisconnect.addListener(() => {

@@ -1,6 +1,8 @@
 // @ts-check
 // How the parts found each other, for people and for a report. Pure. No secret is known here.
 
+import { noteText } from "./reasons.js";
+
 /**
  * @typedef {object} Known
  * @property {string} extension @property {string} api versions
@@ -27,27 +29,13 @@ export function diagnosis({ state, status }, t, time) {
   ];
 }
 
-/** Words of the protocol (`Notice::code`). @type {Record<string, string>} */
-const NOTICES = {
-  "database-new": "noticeDatabaseNew",
-  "database-restored": "noticeDatabaseRestored",
-  records: "noticeRecords",
-  unwritten: "noticeUnwritten",
-  "key-ring": "noticeKeyRing",
-  "key-file": "noticeKeyFile",
-  "key-file-because": "noticeKeyFileBecause",
-  settings: "noticeSettings",
-};
-
 /**
  * What the agent wants the user to know, in the user's language; what is unknown here stays in English.
  * @param {AgentStatus | null} status @param {(key: string, ...substitutions: string[]) => string} t @returns {string[]}
  */
 export function notices(status, t) {
   const notes = status?.more?.notes ?? (status?.notices ?? []).map((text) => ({ code: "", args: [], text }));
-  return notes.map(({ code, args, text }) => {
-    return Object.hasOwn(NOTICES, code) ? t(String(NOTICES[code]), ...args) : text;
-  });
+  return notes.map((note) => noteText(note, t));
 }
 
 /** @param {Known} known @param {string[]} [more] lines @returns {string} in English: it is for support */

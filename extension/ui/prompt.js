@@ -2,6 +2,7 @@
 // What the windows that ask something share: fetching their question, giving their answer.
 
 import { Refused, ask, begin } from "./background.js";
+import { t } from "./text.js";
 
 /**
  * Fetches the question and shows it. A question that needs no answer any more closes the window.
@@ -50,13 +51,19 @@ export function armLater(buttons) {
 }
 
 /**
- * Writes an origin so that its host stands out; the text stays exactly the origin.
- * @param {HTMLElement} element @param {string} origin
+ * Writes an origin so that its host stands out; the text stays exactly the origin. An international name follows in its own
+ * letters: they alone would not tell a look-alike.
+ * @param {HTMLElement} element @param {Prompt} prompt
  */
-export function showOrigin(element, origin) {
+export function showOrigin(element, { origin, letters }) {
   const [, scheme = "", rest = origin] = /^([a-z]+:\/\/)(.*)$/.exec(origin) ?? [];
   const quiet = document.createElement("span");
   quiet.className = "scheme";
   quiet.textContent = scheme;
   element.replaceChildren(quiet, rest);
+  if (!letters) return;
+  const own = document.createElement("bdi");
+  own.className = "letters";
+  own.textContent = t("originLetters", letters);
+  element.append(" ", own);
 }

@@ -54,7 +54,7 @@ class Remembered {
       await this.what.remedy?.act();
       await this.refresh();
     } catch (error) {
-      this.error.textContent = error instanceof Error ? error.message : String(error);
+      this.error.textContent = refusalText(error);
     }
     this.remedy.disabled = false;
   }

@@ -25,6 +25,20 @@ export const ERROR_CODES = Object.freeze([
   ...[1, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 19, 20, 21, 23, 24, 25, 26, 27, 28, 34, 35, 36, 39, 40, 41, 42, 43, 48, 51, 55, 56, 63, 64],
 ]);
 
+/**
+ * An error in the person's language. The agent speaks English and knows more about the single case; where the catalogue has the
+ * number, its sentence comes first and the agent's detail in brackets after it stays.
+ * @param {{code: number, message: string}} error @param {(key: string) => string} t @param {string} language
+ * @returns {string}
+ */
+export function failureText({ code, message }, t, language) {
+  if (language.startsWith("en") || !ERROR_CODES.includes(code)) return message;
+  // The agent's words for a number end with its detail in brackets, if there is one.
+  const detail = /\. (\(.+\))$/su.exec(message)?.[1];
+  const own = t(`error${code}`);
+  return detail === undefined ? own : `${own} ${detail}`;
+}
+
 /** @param {number} code @returns {string | null} */
 export function stepKey(code) {
   return Object.entries(STEPS).find(([, codes]) => codes.includes(code))?.[0] ?? null;

@@ -2,6 +2,7 @@
 // One setting as a row: label, field with unit, default, lock, and why a value was refused.
 
 import { byId, h, icon } from "./dom.js";
+import { refusalText } from "./errors.js";
 import { ruleOf } from "./settings-catalog.js";
 import { language, t } from "./text.js";
 import { RATES, TIMES, join, split } from "./units.js";
@@ -138,9 +139,9 @@ export class SettingRow {
       byId("spoken").textContent = t("savedSetting", this.label);
       if (focused) this.field.focus();
     } catch (error) {
-      const reason = error instanceof Error ? error.message.replace(`${this.setting.name}: `, "") : String(error);
-      // The agent speaks English; where we know the rule in the person's language, it is said in that.
-      this.#complain(language.startsWith("en") ? reason : (this.#rule() ?? reason));
+      // The row says which setting it is; in English the agent's words say more than the catalogue's.
+      const english = error instanceof Error ? error.message.replace(`${this.setting.name}: `, "") : String(error);
+      this.#complain(language.startsWith("en") ? english : refusalText(error));
     }
   }
 

@@ -4,6 +4,7 @@
 import { ask } from "./background.js";
 import { choose } from "./choice.js";
 import { byId, h, icon } from "./dom.js";
+import { refusalText } from "./errors.js";
 import { t } from "./text.js";
 
 /** @typedef {"trusted" | "restricted" | "ask"} List */
@@ -103,7 +104,7 @@ export class SiteLists {
       await ask(kind, { ...params, stop });
       byId("spoken").textContent = t("saved");
     } catch (refusal) {
-      error.textContent = refusal instanceof Error ? refusal.message : String(refusal);
+      error.textContent = refusalText(refusal);
       return false;
     }
     await this.refresh();

@@ -1,7 +1,7 @@
 //! Folders as the built-in picker shows them. For our own windows only; no page ever gets here.
 
 use godwit_protocol::envelope::codes;
-use godwit_protocol::ui::{FolderEntry, FolderListing, FolderQuery, NewFolder, Place};
+use godwit_protocol::ui::{FolderEntry, FolderListing, FolderQuery, NewFolder, Notice, Place};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ pub const MAX_ENTRIES: usize = 5_000;
 /// Most bytes of entries listed: a frame must hold them.
 const MAX_BYTES: usize = 700 * 1024;
 
-/// One of the envelope's codes, and words.
-pub type Refusal = (&'static str, String);
+/// One of the envelope's codes, and why.
+pub type Refusal = (&'static str, Notice);
 
 /// Lists a folder.
 pub fn list(query: &FolderQuery, recent: Option<&Path>) -> Result<FolderListing, Refusal> {
@@ -34,7 +34,7 @@ pub fn create(new: &NewFolder) -> Result<FolderListing, Refusal> {
     let parent = absolute(&new.parent)?;
     let name = new.name.as_str();
     if name.is_empty() || name == "." || name == ".." || name.len() > 255 || name.contains(['/', '\0']) {
-        return Err((codes::BAD_REQUEST, "This is no name for a folder.".into()));
+        return Err((codes::BAD_REQUEST, Notice::new("folder-name", [], "This is no name for a folder.")));
     }
     let path = parent.join(name);
     std::fs::create_dir(&path).map_err(|e| failed(&path.to_string_lossy(), &e))?;
@@ -43,21 +43,23 @@ pub fn create(new: &NewFolder) -> Result<FolderListing, Refusal> {
 
 fn absolute(text: &str) -> Result<PathBuf, Refusal> {
     if !text.starts_with('/') || text.contains('\0') || text.split('/').any(|part| part == "..") {
-        return Err((codes::BAD_REQUEST, "The folder must be an absolute path without '..'.".into()));
+        let text = "The folder must be an absolute path without '..'.";
+        return Err((codes::BAD_REQUEST, Notice::new("folder-path", [], text)));
     }
     // Without trailing and doubled slashes.
     Ok(PathBuf::from(text).components().collect())
 }
 
 fn failed(path: &str, error: &io::Error) -> Refusal {
-    let (code, words) = match error.kind() {
-        io::ErrorKind::NotFound => (codes::NOT_FOUND, "does not exist"),
-        io::ErrorKind::PermissionDenied => (codes::FORBIDDEN, "may not be read or written by you"),
-        io::ErrorKind::NotADirectory => (codes::BAD_REQUEST, "is no folder"),
-        io::ErrorKind::AlreadyExists => (codes::BAD_REQUEST, "exists already"),
-        _ => (codes::INTERNAL, "cannot be used"),
+    let (code, word, words) = match error.kind() {
+        io::ErrorKind::NotFound => (codes::NOT_FOUND, "folder-missing", "does not exist"),
+        io::ErrorKind::PermissionDenied => (codes::FORBIDDEN, "folder-closed", "may not be read or written by you"),
+        io::ErrorKind::NotADirectory => (codes::BAD_REQUEST, "folder-none", "is no folder"),
+        io::ErrorKind::AlreadyExists => (codes::BAD_REQUEST, "folder-there", "exists already"),
+        _ => (codes::INTERNAL, "folder-unusable", "cannot be used"),
     };
-    (code, format!("{path} {words} ({error})."))
+    let args = [path.to_owned(), error.to_string()];
+    (code, Notice::new(word, args, format!("{path} {words} ({error}).")))
 }
 
 fn entries(path: &Path, hidden: bool) -> io::Result<(Vec<FolderEntry>, bool)> {

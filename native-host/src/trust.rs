@@ -5,7 +5,7 @@ use crate::time::Now;
 use godwit_protocol::origin::PatternError;
 use godwit_protocol::prefs::TrustList;
 use godwit_protocol::trust::{TrustLists, Verdict};
-use godwit_protocol::ui::TrustView;
+use godwit_protocol::ui::{Notice, TrustView};
 use godwit_protocol::{HostPattern, Origin};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,18 @@ pub enum PatternRefused {
     /// It would cover everybody's sites.
     #[error("'{0}' would cover the sites of strangers: anybody can have a name below '{1}'")]
     Public(String, String),
+}
+
+impl PatternRefused {
+    /// For windows in other languages.
+    #[must_use]
+    pub fn note(&self) -> Notice {
+        let (word, args) = match self {
+            Self::Form(PatternError(text)) => ("site-form", vec![text.clone()]),
+            Self::Public(pattern, below) => ("site-public", vec![pattern.clone(), below.clone()]),
+        };
+        Notice::new(word, args, self.to_string())
+    }
 }
 
 /// Reads a pattern as a person types it; a wildcard directly below a public suffix (`*.com`, `*.github.io`) is refused by the

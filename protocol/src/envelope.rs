@@ -6,6 +6,7 @@
 //! events count up by themselves. Errors carry symbolic words, never numbers.
 
 use crate::page::PageAnswer;
+use crate::ui::Notice;
 use crate::{Origin, json};
 use base64::Engine;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub struct ErrorFrame {
     /// True if the same request may succeed later.
     #[serde(default)]
     pub retryable: bool,
+    /// The message by a word and what stands in it, for windows in other languages; absent where people do not meet it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Box<Notice>>,
 }
 
 /// The symbolic words of [`ErrorFrame::code`].
@@ -272,7 +276,18 @@ impl Response {
     #[must_use]
     pub fn err(id: u64, code: &str, message: impl Into<String>) -> Self {
         let retryable = matches!(code, codes::BUSY | codes::TIMED_OUT | codes::AGENT_UNAVAILABLE);
-        Self { id, result: None, error: Some(ErrorFrame { code: code.into(), message: message.into(), retryable }) }
+        let error = ErrorFrame { code: code.into(), message: message.into(), retryable, note: None };
+        Self { id, result: None, error: Some(error) }
+    }
+
+    /// A failure that a person may read.
+    #[must_use]
+    pub fn err_saying(id: u64, code: &str, note: Notice) -> Self {
+        let mut response = Self::err(id, code, note.text.clone());
+        if let Some(error) = &mut response.error {
+            error.note = Some(Box::new(note));
+        }
+        response
     }
 }
 

@@ -49,6 +49,14 @@ impl Origin {
         }
         rest.split(':').next().unwrap_or_default()
     }
+
+    /// The host in its own letters, if it is an international name: to be shown beside [`Self::as_str`], never in its place,
+    /// because letters of different alphabets look alike.
+    #[must_use]
+    pub fn unicode_host(&self) -> Option<String> {
+        let (name, valid) = idna::domain_to_unicode(self.host());
+        (valid.is_ok() && name != self.host()).then_some(name)
+    }
 }
 
 impl FromStr for Origin {
@@ -187,6 +195,18 @@ mod tests {
 
     fn origin(text: &str) -> Origin {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_international_name_is_known_in_its_own_letters_too() {
+        let letters = |text: &str| origin(text).unicode_host();
+        assert_eq!(letters("https://xn--bcher-kva.example:8443").as_deref(), Some("bücher.example"));
+        assert_eq!(letters("https://xn--80ak6aa92e.com").as_deref(), Some("аррӏе.com"), "these letters are Cyrillic");
+        let plain =
+            ["https://a.example", "https://10.0.0.1", "https://[2001:db8::1]:8443", "http://localhost:3000", "https://a_b.example"];
+        for text in plain {
+            assert_eq!(letters(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! As with [`crate::ui`], none of these may carry an origin: pages never reach them.
 
+use crate::ui::Notice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,6 +48,9 @@ pub struct SettingsView {
     pub file: String,
     /// What in the files could not be used, and why.
     pub problems: Vec<String>,
+    /// The same as notices, for windows in other languages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Notice>,
 }
 
 /// Params of `ui.change-settings`.

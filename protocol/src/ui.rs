@@ -497,7 +497,8 @@ fn yes() -> bool {
 /// Something the user should know: a word to find a translation by, what stands in it, and the same in English.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// `database-new`, `database-restored`, `records`, `unwritten`, `key-ring`, `key-file`, `key-file-because`, `settings`.
+    /// Such as `database-new`. What begins with `setting-` is about one value: its first two arguments are the file it stands
+    /// in (empty: none, somebody has just chosen it) and its name. The extension has the list (`ui/reasons.js`).
     pub code: String,
     /// Names, numbers and dates in the order in which they stand in the English sentence.
     pub args: Vec<String>,

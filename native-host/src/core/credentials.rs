@@ -240,7 +240,7 @@ impl Core {
     /// `ui.forget-password`
     pub(super) fn forget_password(&mut self, conn: ConnId, id: u64, wish: &ForgetPassword) {
         if !self.passwords.remove(&wish.id) {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such password.");
+            return self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such password.");
         }
         self.changes.push(Change::Delete(Tree::Secrets, passwords::secrets_key(&wish.id)));
         self.changes.push(Change::Delete(Tree::Passwords, wish.id.clone()));

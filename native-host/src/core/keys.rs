@@ -31,13 +31,14 @@ impl Core {
     pub(super) fn unlock_keys(&mut self, conn: ConnId, id: u64, deadline: Option<Duration>) {
         if self.key_places.desktop.is_none() {
             let words = "The key for stored passwords is kept in a file, as the settings want it.";
-            return self.refuse(conn, id, codes::BAD_REQUEST, words);
+            return self.refuse_word(conn, id, codes::BAD_REQUEST, "key-in-file", words);
         }
         if self.vault.place() == KeyPlace::Desktop {
             return self.list_passwords(conn, id);
         }
         if self.unlocking.is_some() {
-            return self.refuse(conn, id, codes::BUSY, "Your desktop asks you for the key ring's password already.");
+            let words = "Your desktop asks you for the key ring's password already.";
+            return self.refuse_word(conn, id, codes::BUSY, "key-ring-asks", words);
         }
         let ticket = self.wait(conn, id, deadline, Wanted::Window);
         self.unlocking = Some(ticket);

@@ -6,6 +6,7 @@ use crate::agent::Program;
 use crate::dialog::{DialogRequest, Outcome};
 use crate::drops::Found;
 use crate::grants::Grant;
+use crate::picker::Refusal;
 use crate::secrets::{KeyPlaces, Keys, SecretError};
 use crate::spool::Slot;
 use crate::store::snapshot::Record;
@@ -368,6 +369,6 @@ pub enum JobResult {
         /// For this request.
         ticket: Ticket,
         /// The listing, or one of the envelope's codes with words.
-        result: Result<FolderListing, (&'static str, String)>,
+        result: Result<FolderListing, Refusal>,
     },
 }

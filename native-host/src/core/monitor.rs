@@ -7,6 +7,7 @@ use crate::time::Now;
 use godwit_protocol::envelope::codes;
 use godwit_protocol::monitor::{History, Limits, LogExcerpt, SetRate};
 use godwit_protocol::spec::RateChange;
+use godwit_protocol::ui::Notice;
 use godwit_protocol::wire::RateLocks;
 use serde_json::Value;
 use std::time::Duration;
@@ -20,7 +21,7 @@ impl Core {
     /// `ui.history`
     pub(super) fn history(&mut self, conn: ConnId, id: u64, transfer: &TransferId) {
         let Some(known) = self.transfers.get(transfer) else {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such transfer.");
+            return self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such transfer.");
         };
         let history = self.histories.get(transfer).cloned().unwrap_or_default();
         let older = known.files.len().saturating_sub(MAX_FILES);
@@ -38,7 +39,7 @@ impl Core {
     /// `ui.log`
     pub(super) fn log_excerpt(&mut self, conn: ConnId, id: u64, transfer: &TransferId, deadline: Option<Duration>) {
         if !self.transfers.contains_key(transfer) {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such transfer.");
+            return self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such transfer.");
         }
         let ticket = self.wait(conn, id, deadline, Wanted::Window);
         let (file, word) = (self.home.transfer_log(), transfer.as_str().to_owned());
@@ -56,7 +57,7 @@ impl Core {
     pub(super) fn set_rate(&mut self, conn: ConnId, id: u64, wish: &SetRate, now: Now) {
         let transfer = TransferId::new(wish.uuid.clone());
         if !self.transfers.contains_key(&transfer) {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such transfer.");
+            return self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such transfer.");
         }
         let limits = self.limits(&transfer);
         for (changed, locked, what) in [
@@ -65,13 +66,15 @@ impl Core {
             (wish.min_rate_kbps.is_some(), locks(&limits, |l| l.minimum), "minimum rate"),
         ] {
             if let (true, Some(who)) = (changed, locked) {
-                return self.refuse(conn, id, codes::FORBIDDEN, &format!("The {what} is locked by the {who}."));
+                let text = format!("The {what} is locked by the {who}.");
+                return self.refuse_word(conn, id, codes::FORBIDDEN, &format!("locked-by-{who}"), &text);
             }
         }
         if let (Some(target), Some(cap)) = (wish.target_rate_kbps, limits.wished.cap)
             && target > cap
         {
-            return self.refuse(conn, id, codes::FORBIDDEN, &format!("The site allows at most {cap}."));
+            let note = Notice::new("rate-cap", [cap.to_string()], format!("The site allows at most {cap}."));
+            return self.refuse_saying(conn, id, codes::FORBIDDEN, note);
         }
         let change = RateChange {
             rate_policy: wish.rate_policy,

@@ -6,7 +6,7 @@ use crate::time::Now;
 use godwit_protocol::Origin;
 use godwit_protocol::envelope::{Message, Request, Response, Role, codes};
 use godwit_protocol::page::{Endpoint, PageAnswer, PageCall};
-use godwit_protocol::ui::kinds;
+use godwit_protocol::ui::{Notice, kinds};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -173,6 +173,16 @@ impl Core {
     /// Ends a request with an error.
     pub(super) fn refuse(&mut self, conn: ConnId, id: u64, code: &str, why: &str) {
         self.out.push(Output::Send { conn, message: Message::Response(Response::err(id, code, why)) });
+    }
+
+    /// Ends a request with an error that a person may read in another language.
+    pub(super) fn refuse_saying(&mut self, conn: ConnId, id: u64, code: &str, note: Notice) {
+        self.out.push(Output::Send { conn, message: Message::Response(Response::err_saying(id, code, note)) });
+    }
+
+    /// Ends a request with an error that is a word and a sentence.
+    pub(super) fn refuse_word(&mut self, conn: ConnId, id: u64, code: &str, word: &str, text: &str) {
+        self.refuse_saying(conn, id, code, Notice::new(word, [], text));
     }
 
     /// Ends a request of a window.

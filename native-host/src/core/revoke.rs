@@ -22,7 +22,7 @@ impl Core {
     pub(super) fn set_trust(&mut self, conn: ConnId, id: u64, wish: &SetTrust, now: Now) {
         let pattern = match parse_pattern(&wish.pattern) {
             Ok(pattern) => pattern,
-            Err(error) => return self.refuse(conn, id, codes::BAD_REQUEST, &error.to_string()),
+            Err(error) => return self.refuse_saying(conn, id, codes::BAD_REQUEST, error.note()),
         };
         tracing::info!(pattern = pattern.as_str(), list = ?wish.list, "a site was put on a list");
         self.trust.forget_once(pattern.as_str());
@@ -39,7 +39,7 @@ impl Core {
     /// `ui.forget-trust`
     pub(super) fn forget_trust(&mut self, conn: ConnId, id: u64, wish: &ForgetTrust, now: Now) {
         if !self.trust.forget(&wish.pattern) {
-            return self.refuse(conn, id, codes::NOT_FOUND, "There is no such decision.");
+            return self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such decision.");
         }
         self.trust.forget_once(&wish.pattern);
         self.save_trust(&wish.pattern, None);

@@ -44,13 +44,13 @@ impl Core {
     /// `ui.test-server`
     pub(super) fn test_server(&mut self, conn: ConnId, id: u64, wish: &TestServer, now: Now) {
         let Some(host) = normalise_host(wish.host.trim()) else {
-            return self.refuse(conn, id, codes::BAD_REQUEST, "This is not a host name or address.");
+            return self.refuse_word(conn, id, codes::BAD_REQUEST, "no-host", "This is not a host name or address.");
         };
         if wish.data_port == 0 || wish.tcp_port == 0 {
-            return self.refuse(conn, id, codes::BAD_REQUEST, "A port is a number from 1 to 65535.");
+            return self.refuse_word(conn, id, codes::BAD_REQUEST, "no-port", "A port is a number from 1 to 65535.");
         }
         if self.server_tests.open.len() >= MAX_TESTS {
-            return self.refuse(conn, id, codes::BUSY, "Other tests are still running.");
+            return self.refuse_word(conn, id, codes::BUSY, "tests-running", "Other tests are still running.");
         }
         let ticket = self.wait(conn, id, Some(now.mono + LIMIT), Wanted::Window);
         self.server_tests.open.insert(ticket, Found::default());

@@ -24,10 +24,10 @@ impl Core {
             Err(error) => {
                 let code = match error {
                     ChangeError::Locked(_) => codes::FORBIDDEN,
-                    ChangeError::Value(..) => codes::BAD_REQUEST,
+                    ChangeError::Value(_) => codes::BAD_REQUEST,
                     ChangeError::File(..) | ChangeError::Write(..) => codes::INTERNAL,
                 };
-                self.refuse(conn, id, code, &error.to_string());
+                self.refuse_saying(conn, id, code, error.note());
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::clients::Subscription;
 use super::requests::Wanted;
 use super::{ConnId, Core, Job, Output, Ticket};
+use crate::picker::Refusal;
 use crate::prompts::is_dialog;
 use crate::queue::{Refused, TransferId};
 use crate::time::Now;
@@ -98,7 +99,7 @@ impl Core {
                 if self.forget_pin(&server) {
                     self.respond(conn, id, json!({}));
                 } else {
-                    self.refuse(conn, id, codes::NOT_FOUND, "There is no such server.");
+                    self.refuse_word(conn, id, codes::NOT_FOUND, "gone", "There is no such server.");
                 }
             }
             prefs::kinds::PASSWORDS => self.list_passwords(conn, id),
@@ -156,7 +157,7 @@ impl Core {
             _ => {
                 return match self.reveal(conn, transfer) {
                     Ok(()) => self.respond(conn, id, json!({})),
-                    Err(why) => self.refuse(conn, id, codes::NOT_FOUND, why),
+                    Err(why) => self.refuse_word(conn, id, codes::NOT_FOUND, "no-folder", why),
                 };
             }
         };
@@ -166,8 +167,14 @@ impl Core {
     fn done(&mut self, conn: ConnId, id: u64, done: Result<(), Refused>) {
         match done {
             Ok(()) => self.respond(conn, id, json!({})),
-            Err(why @ Refused::Unknown) => self.refuse(conn, id, codes::NOT_FOUND, &why.to_string()),
-            Err(why) => self.refuse(conn, id, codes::BAD_REQUEST, &why.to_string()),
+            Err(why) => {
+                let (code, word) = match why {
+                    Refused::Unknown => (codes::NOT_FOUND, "gone"),
+                    Refused::Completed => (codes::BAD_REQUEST, "completed-already"),
+                    Refused::NotWaiting => (codes::BAD_REQUEST, "not-waiting"),
+                };
+                self.refuse_word(conn, id, code, word, &why.to_string());
+            }
         }
     }
 
@@ -184,12 +191,11 @@ impl Core {
 
     fn status(&mut self, conn: ConnId, id: u64, now: Now) {
         let (transfers, _) = self.newest();
-        let of_settings = |problem: &String| Notice::new("settings", [problem.clone()], problem.clone());
         let notes: Vec<Notice> = self
             .notices
             .iter()
             .cloned()
-            .chain(self.settings.problems().iter().map(of_settings))
+            .chain(self.settings.problems().iter().cloned())
             .chain([self.vault.notice()])
             .collect();
         let status = Status {
@@ -206,11 +212,11 @@ impl Core {
         self.respond_with(conn, id, &status);
     }
 
-    pub(super) fn listed(&mut self, ticket: Ticket, result: Result<FolderListing, (&'static str, String)>) {
+    pub(super) fn listed(&mut self, ticket: Ticket, result: Result<FolderListing, Refusal>) {
         let Some(waiting) = self.take_waiting(ticket) else { return };
         match result {
             Ok(listing) => self.respond_with(waiting.conn, waiting.id, &listing),
-            Err((code, why)) => self.refuse(waiting.conn, waiting.id, code, &why),
+            Err((code, note)) => self.refuse_saying(waiting.conn, waiting.id, code, note),
         }
     }
 

@@ -256,7 +256,8 @@ mod tests {
     #[test]
     fn errors_of_the_core_have_a_status_and_parts_are_joined() {
         let error = |code: &str| {
-            answer(None, Some(ErrorFrame { code: code.into(), message: "words".into(), retryable: true })).status
+            answer(None, Some(ErrorFrame { code: code.into(), message: "words".into(), retryable: true, note: None }))
+                .status
         };
         assert_eq!((error(codes::BUSY), error(codes::TIMED_OUT), error("anything")), (429, 504, 500));
         assert_eq!(joined(200, &STANDARD.encode("{}")).body, "{}");

@@ -2,10 +2,11 @@
 
 use super::SCHEMA;
 use super::file::SettingsFile;
-use super::layers::{Layer, Stack, layer};
+use super::layers::{Layer, Stack, layer, unknown};
 use super::policy::{Policy, TrustPolicy};
 use super::sections::Settings;
 use godwit_protocol::prefs::{ChangeSettings, SettingsView};
+use godwit_protocol::ui::Notice;
 use serde_json::{Map, Value};
 use std::io;
 use toml_edit::DocumentMut;
@@ -14,17 +15,45 @@ use toml_edit::DocumentMut;
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The value does not fit.
-    #[error("{0}: {1}")]
-    Value(String, String),
+    #[error("{}", .0.text)]
+    Value(Notice),
     /// The administrator fixed it.
     #[error("{0} is fixed by this machine's administrator")]
     Locked(String),
     /// The file has a mistake, or is of a newer build; writing it would lose what the user wrote.
     #[error("the settings file {0} is not changed: {1}")]
-    File(String, String),
+    File(String, Unwritable),
     /// It could not be written.
     #[error("the settings file {0} could not be written: {1}")]
     Write(String, io::Error),
+}
+
+impl ChangeError {
+    /// For windows in other languages.
+    #[must_use]
+    pub fn note(&self) -> Notice {
+        let text = self.to_string();
+        match self {
+            Self::Value(note) => note.clone(),
+            Self::Locked(name) => Notice::new("setting-locked", [String::new(), name.clone()], text),
+            Self::File(file, Unwritable::Newer) => Notice::new("settings-newer", [file.clone()], text),
+            Self::File(file, Unwritable::Mistake(why)) => {
+                Notice::new("settings-unchanged", [file.clone(), why.clone()], text)
+            }
+            Self::Write(file, error) => Notice::new("settings-unwritten", [file.clone(), error.to_string()], text),
+        }
+    }
+}
+
+/// Why the file must not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// Its schema is unknown here.
+    #[error("it was written by a newer version of Godwit")]
+    Newer,
+    /// In the parser's words.
+    #[error("{0}")]
+    Mistake(String),
 }
 
 /// The settings with their layers.
@@ -34,12 +63,12 @@ pub struct SettingsBook {
     /// What the file held when it was read or written last.
     text: String,
     /// Why the file must not be written.
-    unwritable: Option<String>,
+    unwritable: Option<Unwritable>,
     base: Stack,
     now: Stack,
     /// Of the policy alone, and of everything.
-    base_problems: Vec<String>,
-    problems: Vec<String>,
+    base_problems: Vec<Notice>,
+    problems: Vec<Notice>,
 }
 
 impl std::fmt::Debug for SettingsBook {
@@ -85,7 +114,7 @@ impl SettingsBook {
 
     /// What in the files could not be used.
     #[must_use]
-    pub fn problems(&self) -> &[String] {
+    pub fn problems(&self) -> &[Notice] {
         &self.problems
     }
 
@@ -110,25 +139,27 @@ impl SettingsBook {
         self.text = read.unwrap_or_default();
         match parsed {
             Ok((own, newer)) => {
-                self.unwritable = newer.then(|| "it was written by a newer version of Godwit".to_owned());
+                self.unwritable = newer.then_some(Unwritable::Newer);
                 self.now = self.stacked(&own, &mut problems);
                 if newer {
-                    problems.push(format!("{name} was written by a newer version of Godwit; it is only read"));
+                    let text = format!("{name} was written by a newer version of Godwit; it is only read");
+                    problems.push(Notice::new("settings-newer", [name], text));
                 }
             }
             // What held goes on: a slip while editing must not throw every limit away.
             Err(why) => {
-                problems.push(format!("{name} has a mistake and is not used: {why}"));
-                self.unwritable = Some(why);
+                let text = format!("{name} has a mistake and is not used: {why}");
+                problems.push(Notice::new("settings-mistake", [name, why.clone()], text));
+                self.unwritable = Some(Unwritable::Mistake(why));
             }
         }
         for problem in &problems {
-            tracing::warn!("{problem}");
+            tracing::warn!("{}", problem.text);
         }
         self.problems = problems;
     }
 
-    fn stacked(&self, own: &Layer, problems: &mut Vec<String>) -> Stack {
+    fn stacked(&self, own: &Layer, problems: &mut Vec<Notice>) -> Stack {
         let mut stack = self.base.clone();
         let own: Layer = own.iter().filter(|(name, _)| !self.is_locked(name)).cloned().collect();
         stack.lay(&own, &self.file.name(), problems);
@@ -146,26 +177,26 @@ impl SettingsBook {
         if let Some(why) = &self.unwritable {
             return Err(ChangeError::File(self.file.name(), why.clone()));
         }
-        let mut document: DocumentMut =
-            self.text.parse().map_err(|e: toml_edit::TomlError| ChangeError::File(self.file.name(), e.to_string()))?;
+        let mistake = |why| ChangeError::File(self.file.name(), Unwritable::Mistake(why));
+        let mut document: DocumentMut = self.text.parse().map_err(|e: toml_edit::TomlError| mistake(e.to_string()))?;
         let mut stack = self.now.clone();
         for (name, value) in &wish.changes {
             if !self.base.knows(name) {
-                return Err(ChangeError::Value(name.clone(), "there is no such setting".into()));
+                return Err(ChangeError::Value(unknown().about("", name)));
             }
             if self.is_locked(name) {
                 return Err(ChangeError::Locked(name.clone()));
             }
-            write(&mut document, name, value).map_err(|why| ChangeError::File(self.file.name(), why))?;
+            write(&mut document, name, value).map_err(mistake)?;
         }
         // In any order: two that only fit together may both be new.
         let mut left: Vec<_> = wish.changes.iter().collect();
         for _ in 0..2 {
             left.retain(|(name, value)| stack.put(name, &self.or_default(name, value)).is_err());
         }
-        if let Some((name, value)) = left.first() {
-            let why = stack.put(name, &self.or_default(name, value)).err().unwrap_or_default();
-            return Err(ChangeError::Value((*name).clone(), why));
+        for (name, value) in left {
+            let put = stack.put(name, &self.or_default(name, value));
+            put.map_err(|why| ChangeError::Value(why.about("", name)))?;
         }
         document["schema"] = toml_edit::value(SCHEMA);
         let text = document.to_string();
@@ -193,7 +224,8 @@ impl SettingsBook {
             defaults: self.base.values.clone(),
             locked,
             file: self.file.name(),
-            problems: self.problems.clone(),
+            problems: self.problems.iter().map(|problem| problem.text.clone()).collect(),
+            notes: self.problems.clone(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One layer of settings over another, value by value.
 
+use super::reason::Reason;
 use super::sections::Settings;
+use godwit_protocol::ui::Notice;
 use serde_json::{Map, Value};
 
 /// Values by `section.key`.
@@ -30,9 +32,9 @@ impl Stack {
     }
 
     /// Puts one value; if it cannot be used, nothing changes and the reason comes back.
-    pub(super) fn put(&mut self, name: &str, value: &Value) -> Result<(), String> {
+    pub(super) fn put(&mut self, name: &str, value: &Value) -> Result<(), Reason> {
         if !self.knows(name) {
-            return Err("there is no such setting".into());
+            return Err(unknown());
         }
         let (section, key) = name.split_once('.').unwrap_or_default();
         let mut values = self.values.clone();
@@ -49,7 +51,7 @@ impl Stack {
 
     /// Puts a layer; what cannot be used is named in `problems`. Values that only fit together are tried once more after the
     /// others.
-    pub(super) fn lay(&mut self, layer: &Layer, place: &str, problems: &mut Vec<String>) {
+    pub(super) fn lay(&mut self, layer: &Layer, place: &str, problems: &mut Vec<Notice>) {
         let mut again = Vec::new();
         for (name, value) in layer {
             if self.put(name, value).is_err() {
@@ -58,7 +60,7 @@ impl Stack {
         }
         for (name, value) in again {
             if let Err(why) = self.put(name, value) {
-                problems.push(format!("{place}: {name}: {why}"));
+                problems.push(why.about(place, name));
             }
         }
     }
@@ -79,10 +81,15 @@ pub(super) fn layer(table: &Map<String, Value>) -> Layer {
     layer
 }
 
-fn wrong_kind(present: &Value) -> String {
+/// Why a name is none.
+pub(super) fn unknown() -> Reason {
+    Reason::new("unknown", "there is no such setting")
+}
+
+fn wrong_kind(present: &Value) -> Reason {
     match present {
-        Value::Bool(_) => "it must be true or false".into(),
-        Value::Number(_) => "it must be a number that is not negative".into(),
-        _ => "it has the wrong form".into(),
+        Value::Bool(_) => Reason::new("boolean", "it must be true or false"),
+        Value::Number(_) => Reason::new("number", "it must be a number that is not negative"),
+        _ => Reason::new("form", "it has the wrong form"),
     }
 }

@@ -10,9 +10,10 @@ mod book;
 mod file;
 mod layers;
 pub mod policy;
+mod reason;
 mod sections;
 
-pub use book::{ChangeError, SettingsBook};
+pub use book::{ChangeError, SettingsBook, Unwritable};
 pub use file::{DiskFile, MemoryFile, SettingsFile, replace_file};
 pub use sections::{
     Bandwidth, DialogKind, Dialogs, Downloads, Files, KeyStoreChoice, Log, Notifications, Queue, RemoveFinished, Retry,

@@ -16,6 +16,7 @@
 use super::layers::{Layer, layer};
 use crate::trust::parse_pattern;
 use godwit_protocol::HostPattern;
+use godwit_protocol::ui::Notice;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::io;
@@ -29,7 +30,7 @@ pub struct Policy {
     /// Sites.
     pub trust: TrustPolicy,
     /// What in it could not be used.
-    pub problems: Vec<String>,
+    pub problems: Vec<Notice>,
     /// What to call the file.
     pub(super) name: String,
 }
@@ -91,7 +92,8 @@ impl Policy {
                 match parse_pattern(&text) {
                     Ok(pattern) => patterns.push(pattern),
                     Err(error) => {
-                        problems.push(format!("{name}: {error}"));
+                        let args = [name.clone(), error.to_string()];
+                        problems.push(Notice::new("policy-site", args, format!("{name}: {error}")));
                         // Nobody knows which site was meant to be kept out.
                         only_listed |= closes;
                     }
@@ -106,10 +108,12 @@ impl Policy {
     }
 
     fn unreadable(place: &Path, why: &str) -> Self {
-        let problem = format!("{}: the policy cannot be read ({why}); no site may use Godwit", place.display());
-        tracing::error!("{problem}");
+        let name = place.display().to_string();
+        let text = format!("{name}: the policy cannot be read ({why}); no site may use Godwit");
+        tracing::error!("{text}");
+        let problem = Notice::new("policy-unreadable", [name.clone(), why.to_owned()], text);
         let trust = TrustPolicy { only_listed: true, ..TrustPolicy::default() };
-        Self { trust, problems: vec![problem], name: place.display().to_string(), ..Self::default() }
+        Self { trust, problems: vec![problem], name, ..Self::default() }
     }
 }
 

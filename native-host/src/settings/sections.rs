@@ -1,5 +1,6 @@
 //! Every setting with its meaning, default and limits.
 
+use super::reason::Reason;
 use godwit_protocol::RateKbps;
 use godwit_protocol::path::is_replacement;
 use godwit_protocol::wire::MAX_CONNECTIONS;
@@ -268,38 +269,40 @@ impl Default for Log {
 }
 
 impl Settings {
-    /// What is wrong with them, in words for the user.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let range = |what: &str, value: u64, least: u64, most: u64| {
-            let fits = (least..=most).contains(&value);
-            if fits { Ok(()) } else { Err(format!("{what} must be {least} to {most}, not {value}")) }
+    /// What is wrong with them, for the user.
+    pub(super) fn check(&self) -> Result<(), Reason> {
+        let range = |value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) { Ok(()) } else { Err(Reason::range(value, least, most)) }
         };
-        range("the number of transfers at once", self.queue.active as u64, 1, 100)?;
-        range("the number of downloads at once", self.queue.active_downloads as u64, 0, 100)?;
-        range("the number of uploads at once", self.queue.active_uploads as u64, 0, 100)?;
-        range("the number of attempts", self.retry.attempts.into(), 1, 1_000)?;
-        range("the pause in seconds", self.retry.interval_seconds, 1, 86_400)?;
-        range("the number of sessions", self.sessions.count.into(), 2, u64::from(MAX_CONNECTIONS))?;
-        range("the size in MiB", self.dialogs.copy_limit_mib, 0, 1_024)?;
+        range(self.queue.active as u64, 1, 100)?;
+        range(self.queue.active_downloads as u64, 0, 100)?;
+        range(self.queue.active_uploads as u64, 0, 100)?;
+        range(self.retry.attempts.into(), 1, 1_000)?;
+        range(self.retry.interval_seconds, 1, 86_400)?;
+        range(self.sessions.count.into(), 2, u64::from(MAX_CONNECTIONS))?;
+        range(self.dialogs.copy_limit_mib, 0, 1_024)?;
+        let refuse = |word, text| Err(Reason::new(word, text));
         if self.downloads.folder.as_ref().is_some_and(|f| !f.is_absolute()) {
-            return Err("the folder must be an absolute path".into());
+            return refuse("folder", "the folder must be an absolute path");
         }
         for suffix in [&self.files.partial_suffix, &self.files.checkpoint_suffix] {
             if !is_suffix(suffix) {
-                return Err("a suffix is a dot and 1 to 31 letters, digits, dots, hyphens or underscores".into());
+                let words = "a suffix is a dot and 1 to 31 letters, digits, dots, hyphens or underscores";
+                return refuse("suffix", words);
             }
         }
         if self.files.partial_suffix == self.files.checkpoint_suffix {
-            return Err("the two suffixes must differ".into());
+            return refuse("suffix", "the two suffixes must differ");
         }
         if !self.files.illegal_replacement.is_empty() && self.files.replacement().is_none() {
-            return Err("the replacement is one character other than a slash, a backslash, a dot or a space".into());
+            let words = "the replacement is one character other than a slash, a backslash, a dot or a space";
+            return refuse("replacement", words);
         }
         if let Some(wrong) = self.security.protected_hosts().find(|host| !is_host(host)) {
-            return Err(format!("{wrong} is no name or address of a server, and no *.example.com"));
+            return refuse("hosts", &format!("{wrong} is no name or address of a server, and no *.example.com"));
         }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
-            return Err("the level must be error, warn, info, debug or trace".into());
+            return refuse("level", "the level must be error, warn, info, debug or trace");
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use godwit_protocol::envelope::{
     Caller, ErrorFrame, Event, Hello, Message, PROTOCOL, Part, Request, Response, Role, codes, topics,
 };
 use godwit_protocol::page::{PageAnswer, PageCall};
-use godwit_protocol::ui::kinds;
+use godwit_protocol::ui::{Notice, kinds};
 use serde_json::{Value, json};
 
 const MESSAGE: &str = "envelope::Message";
@@ -105,13 +105,21 @@ pub(crate) fn cases() -> Vec<Case> {
                 codes::INTERNAL,
             ]
             .map(error)
-            .to_vec(),
+            .into_iter()
+            .chain([error_saying()])
+            .collect::<Vec<_>>(),
         ),
         case("page-call", "page::PageCall", page_call),
         case("page-call-dialog", "page::PageCall", dialog_call),
         case("page-answer", "page::PageAnswer", answer),
         case("page-answer-error", "page::PageAnswer", PageAnswer::error(404, "no such transfer", "Invalid request")),
     ]
+}
+
+fn error_saying() -> ErrorFrame {
+    let args = ["", "queue.active", "1", "100", "0"].map(String::from);
+    let note = Notice::new("setting-range", args, "queue.active: it must be 1 to 100, not 0");
+    Response::err_saying(1, codes::BAD_REQUEST, note).error.unwrap()
 }
 
 fn error(code: &str) -> ErrorFrame {

@@ -8,7 +8,7 @@ use godwit_protocol::prefs::{
     ChangeSettings, ForgetServer, KnownServer, KnownServers, SetTrust, SettingsView, TrustList, TrustSet,
 };
 use godwit_protocol::spec::RatePolicy;
-use godwit_protocol::ui::{ForgetTrust, MoveTransfer, TrustView};
+use godwit_protocol::ui::{ForgetTrust, MoveTransfer, Notice, TrustView};
 use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport, RateSettings};
 use serde_json::{Value, json};
@@ -90,12 +90,18 @@ fn history() -> History {
 
 pub(crate) fn cases() -> Vec<Case> {
     let changes = [("queue.active", json!(4)), ("downloads.folder", Value::Null), ("bandwidth.slow_mode", json!(true))];
+    let problem = Notice::new(
+        "setting-range",
+        ["settings.toml", "retry.attempts", "1", "1000", "0"].map(String::from),
+        "settings.toml: retry.attempts: it must be 1 to 1000, not 0",
+    );
     let settings = SettingsView {
         values: json!({"queue": {"active": 4}, "bandwidth": {"manual_downloads_kbps": 20_000}}),
         defaults: json!({"queue": {"active": 3}, "bandwidth": {"manual_downloads_kbps": 0}}),
         locked: vec!["bandwidth.manual_downloads_kbps".into()],
         file: "/home/me/.config/godwit/settings.toml".into(),
-        problems: vec!["settings.toml: retry.attempts: the number of attempts must be 1 to 1000, not 0".into()],
+        problems: vec![problem.text.clone()],
+        notes: vec![problem],
     };
     let managed = TrustView {
         trusted: vec!["https://a.example".into()],
