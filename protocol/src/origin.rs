@@ -202,8 +202,13 @@ mod tests {
         let letters = |text: &str| origin(text).unicode_host();
         assert_eq!(letters("https://xn--bcher-kva.example:8443").as_deref(), Some("bücher.example"));
         assert_eq!(letters("https://xn--80ak6aa92e.com").as_deref(), Some("аррӏе.com"), "these letters are Cyrillic");
-        let plain =
-            ["https://a.example", "https://10.0.0.1", "https://[2001:db8::1]:8443", "http://localhost:3000", "https://a_b.example"];
+        let plain = [
+            "https://a.example",
+            "https://10.0.0.1",
+            "https://[2001:db8::1]:8443",
+            "http://localhost:3000",
+            "https://a_b.example",
+        ];
         for text in plain {
             assert_eq!(letters(text), None, "{text}");
         }

@@ -31,6 +31,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         node.args(["--test", "--test-concurrency=1"])
             .args(
                 [
+                    "consent",
                     "windows",
                     "popup",
                     "preferences",

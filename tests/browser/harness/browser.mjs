@@ -72,12 +72,17 @@ function launchFirefox(common) {
  * @typedef {{program: string, id: string, absent?: boolean}} Managed
  */
 
+/**
+ * `profile`: name of its folder; `anyCertificate`: pages may have one that nobody trusts; `language`: of Chromium's own windows.
+ * @typedef {{headless?: boolean, register?: boolean, profile?: string, managed?: Managed, anyCertificate?: boolean, language?: string}} LaunchOptions
+ */
+
 export class Browser {
   /**
    * Starts the browser and loads the extension. A second start on the same machine finds the same profile.
    * @param {import("./machine.mjs").Machine} machine
    * @param {BrowserName} name
-   * @param {{headless?: boolean, register?: boolean, profile?: string, managed?: Managed}} [options] `profile`: name of its folder
+   * @param {LaunchOptions} [options]
    */
   static async launch(machine, name, options = {}) {
     const profile = options.profile ?? `profile-${name}`;
@@ -87,9 +92,10 @@ export class Browser {
     const common = {
       executablePath: options.managed?.program ?? PROGRAMS[name],
       headless,
+      acceptInsecureCerts: options.anyCertificate ?? false,
       userDataDir: machine.made(profile),
       // Chromium's own windows speak the language of the environment; Firefox has one language without a language pack.
-      env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: process.env.GODWIT_LANGUAGE ?? "en" }),
+      env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: options.language ?? process.env.GODWIT_LANGUAGE ?? "en" }),
       defaultViewport: headless ? { width: 1200, height: 800 } : null,
       // Dialogs wait for people; a person's day is the limit.
       protocolTimeout: 24 * 3600 * 1000,

@@ -18,8 +18,9 @@ const LANGUAGE = process.env.GODWIT_LANGUAGE ?? "en";
  * @param {import("./window.mjs").ExtensionWindow} window
  * @param {string} browser @param {string} name of the picture
  * @param {{width: number, height: number}} size
+ * @param {string} [language] of the window, for the picture's name
  */
-export async function look(window, browser, name, size) {
+export async function look(window, browser, name, size, language = LANGUAGE) {
   for (const scheme of ["light", "dark"]) {
     // Firefox's driver cannot ask for dark; there light is looked at.
     const asked = await window.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]).then(() => true, () => false);
@@ -27,7 +28,7 @@ export async function look(window, browser, name, size) {
     await check(window, `${browser} ${name} ${scheme}`);
     if (PICTURES === undefined) continue;
     fs.mkdirSync(PICTURES, { recursive: true });
-    await window.screenshot(path.join(PICTURES, `${name}-${browser}-${LANGUAGE}-${scheme}.png`), size);
+    await window.screenshot(path.join(PICTURES, `${name}-${browser}-${language}-${scheme}.png`), size);
   }
 }
 

@@ -94,7 +94,7 @@ export class Company {
 }
 
 /** A certificate for 127.0.0.1 by an authority of the company's own. @param {import("./machine.mjs").Machine} machine */
-function certificate(machine) {
+export function certificate(machine) {
   const at = (/** @type {string} */ name) => path.join(machine.folder, name);
   const openssl = (/** @type {string[]} */ ...args) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3"];

@@ -3,6 +3,7 @@
 
 import fs from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,10 +21,12 @@ const TYPES = {
  * Serves `folder` on a free port of 127.0.0.1.
  * @param {string} folder absolute, or relative to tests/browser
  * @param {Record<string, (request: http.IncomingMessage) => unknown>} [answers] JSON answers by path
+ * @param {{key: Buffer, cert: Buffer}} [tls] for HTTPS
  */
-export async function serve(folder, answers = {}) {
+export async function serve(folder, answers = {}, tls) {
   const base = path.resolve(HERE, folder);
-  const server = http.createServer((request, response) => {
+  /** @type {http.RequestListener} */
+  const answer = (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
     const send = (/** @type {number} */ status, /** @type {string} */ type, /** @type {string | Buffer} */ body) => {
       response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
@@ -42,7 +45,8 @@ export async function serve(folder, answers = {}) {
       if (error) send(404, "text/plain", "not found");
       else send(200, TYPES[/** @type {keyof TYPES} */ (path.extname(file))] ?? "application/octet-stream", content);
     });
-  });
+  };
+  const server = tls ? https.createServer(tls, answer) : http.createServer(answer);
   await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {

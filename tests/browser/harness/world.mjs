@@ -4,6 +4,7 @@
 import { Browser, BROWSERS, registerHost } from "./browser.mjs";
 import { describe } from "node:test";
 import { Machine } from "./machine.mjs";
+import { certificate } from "./managed.mjs";
 import { serve } from "./pages.mjs";
 import { TransferServer } from "./server.mjs";
 
@@ -22,12 +23,11 @@ export class World {
     this.browser = /** @type {any} */ (undefined);
   }
 
-  /** @param {{register?: boolean, server?: boolean, profile?: string, headless?: boolean}} [options] `profile`: name of the browser's folder */
+  /** @param {{server?: boolean} & import("./browser.mjs").LaunchOptions} [options] */
   async start(options = {}) {
     await this.serve();
     if (options.server ?? true) this.server = await TransferServer.start(this.machine);
-    const { register = true, headless = true, profile } = options;
-    this.browser = await Browser.launch(this.machine, this.name, { register, headless, ...(profile ? { profile } : {}) });
+    this.browser = await Browser.launch(this.machine, this.name, options);
   }
 
   /** Only the pages; a test starts its own browser. */
@@ -49,6 +49,13 @@ export class World {
     const more = await serve("pages");
     this.morePages.push(more);
     return more.address;
+  }
+
+  /** The same pages over HTTPS under a name of this machine; start the browser with `anyCertificate`. @param {string} name such as `a.localhost` */
+  async httpsOrigin(name) {
+    const more = await serve("pages", {}, certificate(this.machine));
+    this.morePages.push(more);
+    return `https://${name}:${more.port}`;
   }
 
   /** A tab on 127.0.0.1 (or another address) with the SDK running. @param {string} [url] */

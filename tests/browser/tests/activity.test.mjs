@@ -3,15 +3,18 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import fs from "node:fs";
 import path from "node:path";
 import { look } from "../harness/look.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
-import { until } from "../harness/wait.mjs";
+import { TRANSFER, until } from "../harness/wait.mjs";
 
 inEachBrowser("activity", (name) => {
   const world = new World(name);
   const [film, notes] = ["film.bin", "notes.txt"].map((file) => path.join(world.machine.files, file));
+  /** @type {import("../harness/site.mjs").Site} */
+  let site;
   /** @type {string} */
   let done;
   /** @type {string} */
@@ -25,7 +28,7 @@ inEachBrowser("activity", (name) => {
     makeRandomFile(/** @type {string} */ (film), 48_000_000);
     makeRandomFile(/** @type {string} */ (notes), 1_000);
     await world.start();
-    const site = await world.openSite();
+    site = await world.openSite();
     await world.pickAfterConsent(site, [/** @type {string} */ (film)]);
     await world.pickFile(site, /** @type {string} */ (notes));
     const upload = (/** @type {string | undefined} */ source, /** @type {object} */ more, settings = {}) =>
@@ -99,6 +102,29 @@ inEachBrowser("activity", (name) => {
     for (const more of ["files", "record"]) await activity.click(`[data-more="${more}"] summary`);
   });
 
+  test("a window hears of a transfer at most four times a second", async () => {
+    // A second port of this window gets just what the window itself gets.
+    await activity.evaluate((uuid) => {
+      const seen = { times: /** @type {number[]} */ ([]), bytes: /** @type {number[]} */ ([]) };
+      /** @type {any} */ (globalThis).heard = seen;
+      const port = /** @type {any} */ (globalThis).chrome.runtime.connect({ name: "view" });
+      port.onMessage.addListener((/** @type {any} */ { event, data }) => {
+        const view = event === "changed" && data.changed.find((/** @type {any} */ each) => each.uuid === uuid);
+        if (!view) return;
+        seen.times.push(performance.now());
+        seen.bytes.push(view.bytes_written);
+      });
+      port.postMessage({ id: 1, kind: "follow" });
+    }, slow);
+    const heard = () => activity.evaluate(() => /** @type {{times: number[], bytes: number[]}} */ (/** @type {any} */ (globalThis).heard));
+    await until("it has heard of it many times", async () => (await heard()).times.length > 20);
+    const { times, bytes } = await heard();
+    const seconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1000;
+    // The first was sent before the clock began; what was late makes the time longer, never the number larger.
+    assert.ok(times.length - 1 <= 4 * seconds + 2, `${times.length} in ${seconds.toFixed(1)} s`);
+    assert.ok((bytes.at(-1) ?? 0) > (bytes[0] ?? 0), "and each brings news");
+  });
+
   test("keys alone walk the list, choose several, and the bar acts on all of them", async () => {
     await activity.evaluate(() => /** @type {HTMLElement} */ (document.querySelector("#transfers [tabindex='0']")).focus());
     await activity.press("Home");
@@ -136,5 +162,29 @@ inEachBrowser("activity", (name) => {
     assert.deepEqual(await shown(), [slow]);
     await activity.click("#confirm [value=yes]");
     await until("it has left the list", async () => (await shown()).length === 0 && (await activity.shows("#empty")));
+  });
+
+  test("nothing is sent to the browser while no window is open", async () => {
+    const spec = { ...world.server.spec(), direction: "send", paths: [{ source: film }], destination_root: "/quiet", create_dir: true };
+    const uuid = await site.start({ ...spec, rate_policy: "fixed", target_rate_kbps: 4_000 });
+    await site.midway(uuid);
+    const moved = () => world.machine.status().transfers.find((/** @type {any} */ each) => each.uuid === uuid).bytes_written;
+    /** Bytes that hosts write, to the browser for the most part; a browser with nothing to do may have ended its host. */
+    const written = () => {
+      const hosts = world.machine.processes().filter((each) => each.name === "godwit-host");
+      const files = hosts.map(({ pid }) => fs.readFileSync(`/proc/${pid}/io`, "utf8"));
+      return files.reduce((sum, text) => sum + Number(/^wchar: (\d+)/m.exec(text)?.[1]), 0);
+    };
+    /** What is written while another half megabyte of the transfer goes by. */
+    const spoken = async () => {
+      const [before, from] = [written(), moved()];
+      await until("the transfer goes on", () => moved() > from + 500_000);
+      return Math.max(0, written() - before);
+    };
+    // The page hears of its transfers too.
+    await site.page.goto("about:blank");
+    assert.ok((await spoken()) > 0, "the window hears of it");
+    await activity.close();
+    await until("nothing is written any more", async () => (await spoken()) === 0, TRANSFER);
   });
 });

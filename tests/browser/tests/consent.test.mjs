@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
+import { look } from "../harness/look.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 
 inEachBrowser("consent", (name) => {
@@ -12,7 +13,7 @@ inEachBrowser("consent", (name) => {
   const file = path.join(world.machine.files, "one.txt");
   before(async () => {
     fs.writeFileSync(file, "one");
-    await world.start({ server: false });
+    await world.start({ server: false, anyCertificate: true });
   });
   after(() => world.end());
 
@@ -22,12 +23,27 @@ inEachBrowser("consent", (name) => {
     const picked = site.first("showSelectFileDialog", { title: "Yours" });
     const consent = await world.browser.window("consent");
     assert.equal(await consent.text("#origin"), new URL(address).origin);
+    assert.equal(await consent.shows("#origin .letters"), false, "this name has no other letters");
     await consent.click("#deny");
     const answer = await picked;
     assert.ok(answer.error, `the page got ${JSON.stringify(answer)}`);
     assert.equal(typeof answer.error.error.code, "number");
     assert.ok(answer.error.error.user_message.length > 0);
     assert.equal((await world.browser.windows("picker")).length, 0);
+  });
+
+  test("a site with an international name is shown as the browser names it, and in its own letters", async () => {
+    const origin = await world.httpsOrigin("xn--bcher-kva.localhost");
+    const site = await world.openSite(`${origin}/`);
+    const picked = site.first("showSelectFileDialog", {});
+    const consent = await world.browser.window("consent");
+    const shown = await consent.text("#origin");
+    assert.ok(shown.startsWith(`${origin} `), shown);
+    assert.match(await consent.text("#origin .letters"), /bücher\.localhost/);
+    assert.ok(await consent.shows("#origin .letters"));
+    await look(consent, name, "consent-international", { width: 580, height: 540 });
+    await consent.click("#deny");
+    assert.ok((await picked).error);
   });
 
   test("closing the question is a refusal", async () => {

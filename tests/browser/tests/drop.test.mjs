@@ -227,7 +227,10 @@ inEachBrowser("drop", (name) => {
       const window = await world.browser.window("copy");
       assert.equal(await window.shows("#allow"), mib === "2");
       if (mib === "1") assert.match(await window.text("#why"), /1\.53 MiB .*1 MiB/);
-      if (mib === "1") await look(window, name, "copy-too-large", { width: 560, height: 440 });
+      if (mib === "1") {
+        await look(window, name, "copy-too-large", { width: 560, height: 440 });
+        await walk(window);
+      }
       if (mib === "1") {
         // The limit is the agent's: a window that asked all the same would be refused.
         const pressed = () => window.evaluate(() => {

@@ -108,6 +108,27 @@ inEachBrowser("popup", (name) => {
     await preferences.close();
   });
 
+  test("all transfers are paused with one click, and each is resumed by itself", async () => {
+    const running = await upload(film, { rate_policy: "fixed", target_rate_kbps: 4_000 });
+    await site.midway(running);
+    const waiting = await upload(notes, { title: "waits" });
+    const state = async (/** @type {string} */ uuid) => (await popup.row(uuid))?.status;
+    await until("both are listed", async () => (await state(running)) === "running" && (await state(waiting)) === "queued");
+    await until("there is something to pause", () => popup.shows("#pause-all"));
+    await popup.click("#pause-all");
+    for (const uuid of [running, waiting]) await until("it is paused", async () => (await state(uuid)) === "cancelled");
+    await until("there is nothing left to pause", async () => !(await popup.shows("#pause-all")));
+    for (const uuid of [running, waiting]) assert.equal((await site.last("getTransfer", uuid)).ok.transfer_info.status, "cancelled", "the page hears of it");
+    await look(popup, name, "popup-paused", SIZE);
+    await popup.click(`[data-uuid="${waiting}"] .resume`);
+    await site.reaches(waiting, "completed");
+    assert.equal(await state(running), "cancelled", "the other stays where it was");
+    for (const uuid of [running, waiting]) {
+      await site.last("removeTransfer", uuid);
+      await until("it has left the list", async () => (await popup.row(uuid)) === null);
+    }
+  });
+
   test("the about window names every part, where the manifest is, and gives a report", async () => {
     const about = await world.browser.open("about");
     for (const id of ["version-extension", "version-host", "version-agent"]) assert.match(await about.text(`#${id}`), /^\d+\.\d+/, id);

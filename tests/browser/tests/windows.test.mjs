@@ -1,6 +1,7 @@
 // @ts-check
 // Every window and state, as people with and without eyes meet it: no fault by WCAG 2.2 AA, in light and dark.
 
+import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
@@ -69,6 +70,28 @@ inEachBrowser("windows", (name) => {
     await walk(window);
     await window.click("#deny");
     await site.reaches(await started, "failed");
+  });
+
+  test("a server whose certificate was confirmed for good is listed, and once forgotten it is asked about again", async () => {
+    const { sshfp, ...spec } = /** @type {any} */ (upload({ destination_root: "/known", paths: [{ source: path.join(folder, "Sound.wav") }] }));
+    await world.pickFile(site, path.join(folder, "Sound.wav"));
+    const first = await site.start(spec);
+    await (await world.browser.window("certificate")).click("#allow-always");
+    await site.reaches(first, "completed");
+    const preferences = await world.browser.open("preferences");
+    const entry = `#servers [data-name="127.0.0.1:${world.server.port}"]`;
+    await until("the server is listed", () => preferences.evaluate((s) => document.querySelector(s) !== null, entry));
+    assert.ok((await preferences.text(entry)).includes(world.server.fingerprint), "with what was confirmed");
+    await preferences.evaluate((s) => document.querySelector(s)?.scrollIntoView({ block: "center" }), entry);
+    await look(preferences, name, "preferences-servers", WIDE);
+    await preferences.click(`${entry} .forget`);
+    await until("it is gone from the list", () => preferences.evaluate((s) => document.querySelector(s) === null, entry));
+    await preferences.close();
+    const second = await site.start({ ...spec, destination_root: "/asked" });
+    const window = await world.browser.window("certificate");
+    await window.click("#deny");
+    await site.reaches(second, "failed");
+    for (const uuid of [first, second]) await site.last("removeTransfer", uuid);
   });
 
   test("running, stopped, failed and finished transfers in popup and activity window", async () => {
