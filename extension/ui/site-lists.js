@@ -20,6 +20,8 @@ export class SiteLists {
   /** @param {HTMLElement} parent @param {() => Promise<void>} refresh after a change */
   constructor(parent, refresh) {
     this.refresh = refresh;
+    /** What is shown, as the agent said it. */
+    this.shown = "";
     /** @type {Map<List, {items: HTMLElement, empty: HTMLElement, error: HTMLElement, field: HTMLInputElement}>} */
     this.parts = new Map();
     this.only = h("p", { class: "locked muted", hidden: true }, icon("lock"), t("managedOnly"));
@@ -53,6 +55,10 @@ export class SiteLists {
 
   /** @param {TrustView} view */
   show(view) {
+    // The same again would take the focus from a button that a person stands on.
+    const text = JSON.stringify(view);
+    if (text === this.shown) return;
+    this.shown = text;
     this.only.hidden = view.managed_only !== true;
     const managed = { trusted: view.managed_trusted ?? [], restricted: view.managed_restricted ?? [], ask: [] };
     const own = { trusted: view.trusted, restricted: view.restricted, ask: view.ask ?? [] };
