@@ -6,6 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { App } from "./harness/app.mjs";
 import { Browser } from "./harness/browser.mjs";
 import { Machine } from "./harness/machine.mjs";
 import { serve } from "./harness/pages.mjs";
@@ -81,17 +82,21 @@ async function removeContent(machine) {
 }
 
 /** Opens the browser, explains, and opens it again as often as the person likes. @param {import("./demo/script.mjs").Stage} stage */
-async function forAPerson({ machine, content, page }) {
+async function forAPerson({ machine, content, page, server }) {
   console.log(`
-  The browser shows Flyway, a small web application at ${page}
+  The browser shows the web application that the transfer server brings along, at ${server.web}
+  You are signed in; the name is ${server.user}, the password ${server.password}
   It uses the vendor's SDK from npm, unmodified; everything behind the SDK is Godwit.
 
-    1. "Choose folder…": Godwit asks you once whether this site may use it: allow it.
+    1. "Upload folder": Godwit asks you once whether this site may use it: allow it.
        Then its picker opens in ${machine.home}:
        "${content.treeName}" holds ${content.treeFiles.toLocaleString("en")} real files, "${content.largeName}" is the large one.
-    2. "Upload", and watch. Godwit's own list of transfers is behind the puzzle piece of the toolbar.
-    3. On the right, mark something and "Download…".
-    4. Start the large one at 100 Mbit/s, quit the browser, and open it again from here: the transfer has gone on.
+       Or drag files and folders from your desktop onto the list.
+    2. Watch. Godwit's own list of transfers is behind the puzzle piece of the toolbar.
+    3. Open "library" or "archive", mark something and "Download". "Share" makes a link for others.
+    4. Start the large one, quit the browser, and open it again from here: the transfer has gone on.
+
+  The other tab is Flyway, a small application of the kind that you would write yourself: ${page}
 
   Ctrl-C ends the demo. What arrives on the server lies in ${machine.docroot} until then.
 `);
@@ -105,6 +110,8 @@ async function forAPerson({ machine, content, page }) {
     const closed = new Promise((done) => child?.once("exit", done));
     const [blank] = await browser.driver.pages();
     await browser.site(page);
+    const app = await App.open({ browser, server });
+    await app.signIn(server.user, server.password);
     await blank?.close();
     await closed;
     if (!lines) return;

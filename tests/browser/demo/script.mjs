@@ -3,8 +3,9 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { App } from "../harness/app.mjs";
 import { Browser } from "../harness/browser.mjs";
-import { compare, differs } from "../harness/tree.mjs";
+import { compare, differs, makeRandomFile } from "../harness/tree.mjs";
 import { until } from "../harness/wait.mjs";
 
 /**
@@ -62,6 +63,9 @@ export async function play(stage, undo) {
   await user.download("/inbox", [content.treeName, content.largeName], back, "download back: what was uploaded", () =>
     merge(check(tree, path.join(back, content.treeName)), check(large, path.join(back, content.largeName))),
   );
+
+  say("signs in to the server's own web application, uploads a file there, and downloads it again");
+  await user.webApplication(inbox);
   return user.table();
 }
 
@@ -214,6 +218,50 @@ class User {
     this.note(what, uuid, verify());
   }
 
+  /** The other application: the one that the server brings along. @param {string} inbox its folder on the disk */
+  async webApplication(inbox) {
+    const { machine, server } = this.stage;
+    const name = "sketch.tif";
+    const file = path.join(machine.home, name);
+    makeRandomFile(file, 30_000_000);
+    const app = await App.open({ browser: this.browser, server });
+    await app.signIn(server.user, server.password);
+    await app.at("/");
+    await app.running();
+    await app.enterFolder("inbox", "/inbox");
+    let before = await app.transfers();
+    let begin = Date.now();
+    await app.click("#upload-files");
+    const consent = await this.browser.window("consent");
+    await consent.click("#allow-always");
+    await this.browser.noWindow("consent");
+    let picker = await this.browser.window("picker");
+    await picker.choose(machine.home, [name]);
+    await this.browser.noWindow("picker");
+    let { uuid } = await app.finishes(before);
+    this.seconds.set(uuid, (Date.now() - begin) / 1000);
+    this.note("web application: upload", uuid, check(file, path.join(inbox, name)));
+    await until("the folder shows it", async () => (await app.names()).includes(name));
+
+    const target = machine.made("home/from the web");
+    await app.mark([name]);
+    before = await app.transfers();
+    begin = Date.now();
+    await app.click("#download");
+    picker = await this.browser.window("picker");
+    await picker.goTo(target);
+    await picker.click("#choose");
+    await this.browser.noWindow("picker");
+    ({ uuid } = await app.finishes(before));
+    this.seconds.set(uuid, (Date.now() - begin) / 1000);
+    this.note("web application: download", uuid, check(file, path.join(target, name)));
+    for (const scheme of /** @type {("light" | "dark")[]} */ (["light", "dark"])) {
+      await this.browser.colours(scheme, app);
+      await app.screenshot(this.file(`web-${scheme}.png`), { width: 1200, height: 900 });
+    }
+    await app.close();
+  }
+
   /** @param {string} what @param {string} uuid @param {Check} result @param {string} [note] */
   note(what, uuid, result, note = "") {
     const view = this.transfer(uuid);
@@ -233,7 +281,7 @@ class User {
       console.log(`${what.padEnd(36)}${numbers.join("")}${seconds.toFixed(1).padStart(10)}${String(rate).padStart(9)}  ${verified ? "every byte" : "NO"}${note && `, ${note}`}`);
     }
     console.log(`\nScreenshots: ${this.stage.machine.folder}/*.png`);
-    return this.rows.length === 4 && this.rows.every((row) => row.verified);
+    return this.rows.length === 6 && this.rows.every((row) => row.verified);
   }
 }
 

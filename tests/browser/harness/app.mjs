@@ -8,7 +8,7 @@ import { ExtensionWindow } from "./window.mjs";
 export class App extends ExtensionWindow {
   /**
    * Opens it in a new tab.
-   * @param {import("./world.mjs").World} world @param {string} [more] of the address, such as `?lang=de`
+   * @param {Pick<import("./world.mjs").World, "browser" | "server">} world @param {string} [more] of the address, such as `?lang=de`
    */
   static async open(world, more = "") {
     const app = new App(await world.browser.driver.newPage());

@@ -117,6 +117,44 @@ inEachBrowser("web application", (name) => {
     assert.equal(fs.readFileSync(path.join(machine.docroot, "archive", "dropped.mov"), "utf8"), "the dropped take");
   });
 
+  // Firefox has no way to drop a folder from a test.
+  test("a folder that is dropped on the list goes up with all it holds", { skip: name !== "chromium" }, async () => {
+    const take = path.join(local, "day 1");
+    const before = await app.transfers();
+    await world.browser.drop(/** @type {any} */ (app), "#drop", [take]);
+    const window = await world.browser.window("drop");
+    await window.click("#allow");
+    await world.browser.noWindow("drop");
+    await app.finishes(before);
+    const arrived = path.join(machine.docroot, "archive", "day 1");
+    assert.deepEqual(compare(take, arrived).differences, []);
+    await until("the list shows it", async () => (await app.names()).includes("day 1"));
+    fs.rmSync(arrived, { recursive: true });
+    await app.click("#refresh");
+    await until("the list is as before", async () => !(await app.names()).includes("day 1"));
+  });
+
+  test("the list is sorted by type, and the other way round; programs can have files first", async () => {
+    await app.click('#crumbs [data-path="/"]');
+    await app.at("/");
+    const up = ["archive", "inbox", "many", 'a <b>&amp; "c".txt'];
+    assert.deepEqual(await app.names(), up, "folders first");
+    await app.click('[data-sort="type"]');
+    // By name alone.
+    await until("downwards", async () => (await app.names()).join() === ["many", "inbox", "archive", up[3]].join());
+    // As programs ask for it: files before folders.
+    const asked = await app.evaluate(async () => {
+      const headers = { "Content-Type": "application/json", "X-Godwit-Proof": (await (await fetch("/web/session")).json()).proof };
+      const body = JSON.stringify({ path: "/", sort: "-type" });
+      const answer = await (await fetch("/files/browse", { method: "POST", headers, body })).json();
+      return answer.items.map((/** @type {{basename: string}} */ item) => item.basename);
+    });
+    assert.deepEqual(asked, [up[3], ...up.slice(0, 3)]);
+    await app.click('[data-sort="type"]');
+    await until("and back", async () => (await app.names()).join() === up.join());
+    await app.enterFolder("archive", "/archive");
+  });
+
   test("folders are made, entries renamed, and deleted only after a question", async () => {
     await app.click("#new-folder");
     await app.fill("#ask-name", "trip");
