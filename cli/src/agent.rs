@@ -87,9 +87,14 @@ impl Agent {
 
     /// Asks and waits for the answer.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, kind: &str) -> Result<T, AgentError> {
+        self.ask_with(kind, Value::Null)
+    }
+
+    /// The same with parameters.
+    pub(crate) fn ask_with<T: DeserializeOwned>(&mut self, kind: &str, params: Value) -> Result<T, AgentError> {
         let id = self.next;
         self.next += 1;
-        let request = Request { id, kind: kind.into(), origin: None, deadline_ms: None, params: Value::Null };
+        let request = Request { id, kind: kind.into(), origin: None, deadline_ms: None, params };
         self.send(&Message::Request(request))?;
         let deadline = Instant::now() + ANSWER;
         loop {

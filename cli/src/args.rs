@@ -24,16 +24,70 @@ pub(crate) enum Command {
     /// Control the agent that runs the browser's transfers
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Settings of this user
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     Register(RegisterArgs),
     Unlock(UnlockArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
+    /// Start the agent if it does not run; a link of the form fasp://… does this
+    Start(StartArgs),
     /// End the agent; running transfers stop where they are and go on when it is started again
     Stop,
     /// Let the installed program take the running one's place, with its transfers (after an update)
     Restart,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    /// What the desktop hands over with a link; not looked at
+    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    pub(crate) ignored: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsCommand {
+    Import(ImportArgs),
+}
+
+/// Take over settings of Connect, Drive or Cargo
+///
+/// Looks for their configuration files, shows what they say beside what holds here, and asks. What you have chosen here stays,
+/// unless you say --replace; passwords and accounts are never taken over. What is not known is named.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// This file [default: those that are where the products keep them]
+    #[arg(value_name = "FILE", conflicts_with_all = ["from", "root"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Only of this product
+    #[arg(long, value_name = "PRODUCT")]
+    pub(crate) from: Option<Product>,
+    /// Look for what is not in your home folder below this one instead of /
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Only show what would be taken over
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Also in place of what you have chosen here
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// As one JSON object; with --dry-run or --yes
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Product {
+    Connect,
+    Drive,
+    Cargo,
 }
 
 /// Copy files and folders to or from a server

@@ -10,16 +10,18 @@ mod args;
 mod cp;
 mod doctor;
 mod home;
+mod import;
 mod location;
 mod login;
 mod plan;
 mod progress;
 mod register;
+mod start;
 mod status;
 mod text;
 mod unlock;
 
-use args::{AgentCommand, Args, Command};
+use args::{AgentCommand, Args, Command, SettingsCommand};
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
 
@@ -43,8 +45,10 @@ pub fn run() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             Err(message) => Err(message),
         },
+        Command::Agent(AgentCommand::Start(_)) => start::run().map_err(|e| e.to_string()),
         Command::Agent(AgentCommand::Stop) => status::stop_agent().map_err(|e| e.to_string()),
         Command::Agent(AgentCommand::Restart) => status::restart_agent().map_err(|e| e.to_string()),
+        Command::Settings(SettingsCommand::Import(import)) => import::run(&import).map_err(|e| e.to_string()),
         Command::Register(register) => register::run(&register).map_err(|e| e.to_string()),
     };
     match result {

@@ -4,7 +4,7 @@
 
 use godwit_protocol::envelope::{Message, Role, codes};
 use godwit_tests::host_pipe::{HostPipe, chromium_argument, hello};
-use godwit_tests::wait::{SOON, until_true};
+use godwit_tests::wait::{LONG, SOON, until_true};
 use godwit_tests::{Browserish, Scratch, processes, until};
 use serde_json::json;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -162,4 +162,22 @@ fn s08_the_agent_listens_on_no_tcp_port() {
             assert!(!(columns[3] == "0A" && sockets.iter().any(|inode| inode == columns[9])), "{line}");
         }
     }
+}
+
+#[test]
+fn a_link_of_the_vendors_kind_starts_one_agent_and_nothing_it_says_is_obeyed() {
+    let scratch = Scratch::new();
+    let mut seen = Vec::new();
+    for link in ["fasp://initialize", "fasp://u@host.example:1/../../x?local_http=true&stop", "-x", "$(touch /tmp/x)"] {
+        let output = processes::output(scratch.command("godwit").args(["agent", "start", link]), LONG);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{link}: {said}");
+        seen.extend(scratch.agents());
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "one agent, started by the first and left alone by the others");
+    let browser = Browserish::open(&scratch);
+    let status = browser.status();
+    assert_eq!((status.pid, status.transfers.len()), (seen[0], 0));
+    assert!(!scratch.home().join("run/http.uri").exists(), "what the link asked for was not switched on");
 }
