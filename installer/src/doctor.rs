@@ -142,7 +142,7 @@ impl Machine {
         let file = manifest::file_name();
         let user = browser.user_folder(&self.user.home, &self.user.config).join(&file);
         let system = browser.system.iter().map(|folder| under(&self.prefix, Path::new(folder)).join(&file));
-        let policy = Policy::of(browser, &self.prefix);
+        let policy = Policy::of(browser, &self.prefix, &manifest::packed_ids(&self.host));
         let of_user = self.state(&user, browser.family);
         let of_system: Vec<(PathBuf, State)> =
             system.map(|path| (path.clone(), self.state(&path, browser.family))).collect();

@@ -16,6 +16,7 @@
 pub mod apply;
 pub mod args;
 pub mod browsers;
+pub mod desktop;
 pub mod doctor;
 pub mod look;
 pub mod manifest;

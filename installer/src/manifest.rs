@@ -10,6 +10,8 @@ pub const HOST_NAME: &str = "io.godwit.host";
 pub const FIREFOX_ID: &str = "godwit@godwit.io";
 /// From the extension's public key; see `manifests/README.md`.
 const CHROMIUM_ID: &str = include_str!("../../manifests/extension-id.txt");
+/// Of a release: the ids that the extension has with the keys of those who packed it, one in a line.
+pub const IDS: &str = "EXTENSION-IDS";
 const CHROMIUM: &str = include_str!("../../manifests/native-messaging.chromium.json");
 const FIREFOX: &str = include_str!("../../manifests/native-messaging.firefox.json");
 
@@ -25,10 +27,20 @@ pub fn file_name() -> String {
     format!("{HOST_NAME}.json")
 }
 
-/// The manifest for a host program. `None`: its path is not UTF-8, which browsers cannot be told.
+/// The manifest for a host program, with the ids of its release. `None`: its path is not UTF-8, which browsers cannot be told.
 #[must_use]
 pub fn text(family: Family, host: &Path) -> Option<String> {
-    text_for(family, host, &[])
+    text_for(family, host, &packed_ids(host))
+}
+
+/// The ids that the extension has where it was packed beside the release of this host program.
+#[must_use]
+pub fn packed_ids(host: &Path) -> Vec<String> {
+    // Commands are links to programs of a release.
+    let real = host.canonicalize().unwrap_or_else(|_| host.to_owned());
+    let release = real.parent().and_then(Path::parent);
+    let text = release.and_then(|release| std::fs::read_to_string(release.join(IDS)).ok()).unwrap_or_default();
+    text.lines().map(str::trim).filter(|id| is_id(id)).map(str::to_owned).collect()
 }
 
 /// The same; in browsers of Chromium's family extensions with these ids may start the host as well. What is no id is left out.

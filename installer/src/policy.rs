@@ -21,9 +21,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads the policy of a browser; `prefix` stands before all paths.
+    /// Reads the policy of a browser; `prefix` stands before all paths. `packed`: ids that the extension has beside its own, in
+    /// Chromium's family.
     #[must_use]
-    pub fn of(browser: &Browser, prefix: &Path) -> Self {
+    pub fn of(browser: &Browser, prefix: &Path, packed: &[String]) -> Self {
         let mut policy = Self::default();
         let mut all = Vec::new();
         for file in browser.policies.iter().flat_map(|place| files(&under(prefix, Path::new(place)))) {
@@ -34,13 +35,13 @@ impl Policy {
             }
         }
         match browser.family {
-            Family::Chromium => policy.chromium(&all),
+            Family::Chromium => policy.chromium(&all, packed),
             Family::Firefox => policy.firefox(&all),
         }
         policy
     }
 
-    fn chromium(&mut self, all: &[(PathBuf, Value)]) {
+    fn chromium(&mut self, all: &[(PathBuf, Value)], packed: &[String]) {
         let listed = |name: &str, what: &str| {
             all.iter().find(|(_, value)| strings(&value[name]).any(|item| item == what)).map(|(file, _)| file.clone())
         };
@@ -50,14 +51,19 @@ impl Policy {
         }
         let off = all.iter().find(|(_, value)| value["NativeMessagingUserLevelHosts"] == Value::Bool(false));
         self.user_hosts_off = off.map(|(file, _)| file.clone());
-        let id = chromium_id();
-        let forced = all.iter().any(|(_, value)| {
-            strings(&value["ExtensionInstallForcelist"]).any(|item| item.split(';').next() == Some(id))
-        });
-        if !forced && listed("ExtensionInstallAllowlist", id).is_none() {
-            self.extension_blocked =
-                either("ExtensionInstallBlocklist", id).or_else(|| blocked_by_settings(all, id, &[]));
-        }
+        let blocked = |id: &str| {
+            let forced = all.iter().any(|(_, value)| {
+                strings(&value["ExtensionInstallForcelist"]).any(|item| item.split(';').next() == Some(id))
+            });
+            if forced || listed("ExtensionInstallAllowlist", id).is_some() || allowed_by_settings(all, id) {
+                return None;
+            }
+            either("ExtensionInstallBlocklist", id).or_else(|| blocked_by_settings(all, id, &[]))
+        };
+        // One that may be installed is enough.
+        let ids = std::iter::once(chromium_id()).chain(packed.iter().map(String::as_str));
+        let files: Option<Vec<PathBuf>> = ids.map(blocked).collect();
+        self.extension_blocked = files.and_then(|files| files.into_iter().next());
     }
 
     fn firefox(&mut self, all: &[(PathBuf, Value)]) {
@@ -71,6 +77,14 @@ fn blocked_by_settings(all: &[(PathBuf, Value)], id: &str, below: &[&str]) -> Op
         let settings = &below.iter().fold(value, |value, name| &value[*name])["ExtensionSettings"];
         let mode = |id: &str| settings[id]["installation_mode"].as_str();
         (mode(id).or_else(|| mode("*")) == Some("blocked")).then(|| file.clone())
+    })
+}
+
+/// It says something of this extension, and not that it is blocked.
+fn allowed_by_settings(all: &[(PathBuf, Value)], id: &str) -> bool {
+    all.iter().any(|(_, value)| {
+        let mode = value["ExtensionSettings"][id]["installation_mode"].as_str();
+        mode.is_some_and(|mode| mode != "blocked" && mode != "removed")
     })
 }
 

@@ -2,7 +2,9 @@
 
 use crate::apply::{self, ApplyError};
 use crate::browsers::{BROWSERS, Browser};
+use crate::desktop;
 use crate::look::{There, View};
+use crate::manifest;
 use crate::place::{Places, under};
 use crate::plan::{self, Plan, Wanted};
 use crate::receipt::{Receipt, SCHEMA};
@@ -17,8 +19,7 @@ use std::path::{Path, PathBuf};
 const PROGRAMS: [&str; 4] = ["godwit", "godwit-host", "godwit-agent", "godwit-worker"];
 /// Which version it is, in one line.
 const VERSION: &str = "VERSION";
-/// The ids that the extension has with the keys of those who packed it, one in a line.
-const IDS: &str = "EXTENSION-IDS";
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -71,7 +72,7 @@ pub struct Report {
 pub fn install(places: &Places, from: &Path, browsers: &[&Browser], dry: bool) -> Result<Report, SetupError> {
     let (version, name) = release(from)?;
     let _lock = lock(places)?;
-    let ids = fs::read_to_string(from.join(IDS)).unwrap_or_default();
+    let ids = fs::read_to_string(from.join(manifest::IDS)).unwrap_or_default();
     let ids: Vec<String> = ids.lines().map(|line| line.trim().to_owned()).collect();
     let wanted = wanted(places, from, browsers, &ids)?;
     let view = look(places, &wanted)?;
@@ -79,6 +80,7 @@ pub fn install(places: &Places, from: &Path, browsers: &[&Browser], dry: bool) -
     if !dry {
         apply::apply(&plan, places, Some(from))?;
         systemd::after_install(places, &plan);
+        desktop::after_install(places);
     }
     Ok(Report { version, plan, done: !dry })
 }
@@ -93,9 +95,11 @@ pub fn uninstall(places: &Places, purge: bool, dry: bool) -> Result<Report, Setu
     let plan = plan::uninstall(&view, places, purge);
     if !dry {
         systemd::before_uninstall(places, &plan);
+        desktop::before_uninstall(places, &plan);
         apply::apply(&plan, places, None)?;
         apply::remove_cut_root(places)?;
         systemd::after_uninstall(places);
+        desktop::after_uninstall(places);
     }
     let version = view.receipt.map(|receipt| receipt.version).unwrap_or_default();
     Ok(Report { version, plan, done: !dry })

@@ -139,6 +139,22 @@ fn policies_that_keep_us_away_are_found_and_those_that_let_us_in_are_not() {
     assert_eq!(examine(&fixture.machine), []);
     fixture.write(POLICY, r#"{"ExtensionSettings": {"*": {"installation_mode": "blocked"}}}"#);
     fixture.finds("extension-blocked", Severity::Error);
+    // The company's own extension is there by policy: with a key of its own it has another id.
+    let packed = "b".repeat(32);
+    let settings = format!(
+        r#"{{"ExtensionSettings": {{"*": {{"installation_mode": "blocked"}},
+        "{packed}": {{"installation_mode": "force_installed"}}}}}}"#
+    );
+    fixture.write(POLICY, &settings);
+    fixture.finds("extension-blocked", Severity::Error);
+    fixture.write("EXTENSION-IDS", &format!("{packed}\n"));
+    assert_eq!(examine(&fixture.machine), []);
+    // And the manifest that is written anew lets it in too.
+    for manifest in [CHROMIUM, SYSTEM] {
+        fs::remove_file(fixture.path(manifest)).unwrap();
+    }
+    fixture.mends("manifest-missing");
+    assert!(fs::read_to_string(fixture.path(CHROMIUM)).unwrap().contains(&packed));
     fixture.write(POLICY, "{}");
 
     let firefox = "etc/firefox/policies/policies.json";

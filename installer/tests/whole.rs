@@ -189,6 +189,39 @@ fn the_desktop_and_systemd_accept_what_is_written_for_them_also_in_an_odd_home()
     }
 }
 
+/// The program that the desktop takes for a link of ours.
+fn handler(home: &Home) -> String {
+    let mut query = Command::new("xdg-mime");
+    let path = std::env::var_os("PATH").unwrap();
+    query.args(["query", "default", "x-scheme-handler/fasp"]).env_clear().env("PATH", path).env("HOME", home.path());
+    query.env("XDG_DATA_DIRS", home.dir.path()).env("XDG_CONFIG_DIRS", home.dir.path());
+    String::from_utf8(query.output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn links_of_the_vendors_kind_are_ours_while_we_are_installed_and_no_longer() {
+    let home = Home::new();
+    let before = home.tree();
+    assert_eq!(handler(&home), "");
+    home.install(&home.fake_release("1.0"), &[]);
+    assert_eq!(handler(&home), "godwit.desktop");
+    let entry = home.read(".local/share/applications/godwit.desktop");
+    // Nothing of the link is handed over.
+    let exec = entry.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap();
+    assert!(exec.ends_with("/bin/godwit\" agent start") && !exec.contains(" %"), "{exec}");
+    words(&home.run(&["uninstall"]));
+    assert_eq!((handler(&home).as_str(), home.tree()), ("", before));
+
+    // Others in the desktop's list stay in it.
+    let editor = "[Desktop Entry]\nType=Application\nName=Editor\nExec=editor\nMimeType=text/x-notes;\n";
+    home.write(".local/share/applications/editor.desktop", editor);
+    home.install(&home.fake_release("1.0"), &[]);
+    assert_eq!(handler(&home), "godwit.desktop");
+    words(&home.run(&["uninstall"]));
+    let cache = home.read(".local/share/applications/mimeinfo.cache");
+    assert!(cache.contains("text/x-notes=editor.desktop") && !cache.contains("godwit"), "{cache}");
+}
+
 #[test]
 fn a_home_that_systemd_cannot_be_told_of_gets_no_units_and_the_rest_works() {
     let home = Home::named("o'home\\");

@@ -95,6 +95,8 @@ fn client<'a>(release: &'a Release<'a>, stage: &Path) -> Outcome<Package<'a>> {
             }
         }
     }
+    // The host also answers to the extension that is packed beside this.
+    files::write(&tree.join(HOME).join("EXTENSION-IDS"), format!("{}\n", release.id).as_bytes())?;
     let desktop = files::read(&place::root().join("installer/files/godwit.desktop"))?.replace("@GODWIT@", "godwit");
     files::write(&tree.join("usr/share/applications/godwit.desktop"), desktop.as_bytes())?;
     for (from, to) in ICONS {

@@ -34,13 +34,14 @@ const PACKAGES: [(&str, &str); 19] = [
 ];
 
 /// What the Rust tests need of a desktop, of packaging and of other systems' disks.
-const DESKTOP: [(&str, &str); 14] = [
+const DESKTOP: [(&str, &str); 15] = [
     // Packages: made, and judged.
     ("dpkg-dev", "/usr/bin/dpkg-shlibdeps"),
     ("binutils", "/usr/bin/strip"),
     ("lintian", "/usr/bin/lintian"),
     // They judge what the installer writes.
     ("desktop-file-utils", "/usr/bin/desktop-file-validate"),
+    ("xdg-utils", "/usr/bin/xdg-mime"),
     ("systemd", "/usr/bin/systemd-analyze"),
     ("xvfb", "/usr/bin/Xvfb"),
     ("xdotool", "/usr/bin/xdotool"),

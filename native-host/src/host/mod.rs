@@ -46,7 +46,9 @@ pub enum Ending {
 pub fn run(arguments: &[OsString]) -> io::Result<Ending> {
     crate::no_dumps::forbid();
     let output = take_stdout()?;
-    let kind = match args::check(arguments) {
+    // The program itself, not the link that led here.
+    let more = std::env::current_exe().map(|program| args::more_ids(&program)).unwrap_or_default();
+    let kind = match args::check(arguments, &more) {
         Ok(kind) => kind,
         Err(why) => {
             complain(&why.to_string());

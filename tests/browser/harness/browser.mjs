@@ -20,6 +20,9 @@ const ADDONS = 'ChromeUtils.importESModule("resource://gre/modules/AddonManager.
 /** Longest wait for one answer of the driver, milliseconds. */
 const ANSWER = 10_000;
 
+/** Longest wait for what a browser fetches and unpacks by itself, on a busy machine. */
+const FETCHED = 120_000;
+
 /** Where they are. */
 export const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
 
@@ -105,18 +108,19 @@ export class Browser {
     const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined) : launchFirefox(common));
     const id = managed ? managed.id : await driver.installExtension(path.join(DIST, `extension-${name}`));
     const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
-    const browser = new Browser(machine, name, driver, base, id);
-    if (managed && !managed.absent) await until("the policy's extension is there", () => browser.version());
+    const browser = new Browser(machine, name, driver, base, id, machine.made(profile));
+    if (managed && !managed.absent) await browser.installed();
     return browser;
   }
 
   /**
    * @param {import("./machine.mjs").Machine} machine @param {BrowserName} name
    * @param {import("puppeteer-core").Browser} driver @param {string} base address of the extension's pages
-   * @param {string} id of the extension
+   * @param {string} id of the extension @param {string} profile its folder
    */
-  constructor(machine, name, driver, base, id) {
+  constructor(machine, name, driver, base, id, profile) {
     this.id = id;
+    this.profile = profile;
     this.machine = machine;
     this.name = name;
     this.driver = driver;
@@ -223,11 +227,33 @@ export class Browser {
     if (this.name === "firefox") {
       return this.#chrome(`${ADDONS}.getAddonByID("${GECKO_ID}").then((addon) => addon?.isActive ? addon.version : undefined)`);
     }
-    return this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.getManifest().version).catch(() => undefined);
+    try {
+      return await this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.getManifest().version);
+    } catch (error) {
+      // Chromium's word for an address of an extension that is not there.
+      if (/ERR_BLOCKED_BY_CLIENT/.test(String(error))) return undefined;
+      throw error;
+    }
   }
 
-  /** Has the browser look for a newer version of the extension, and waits until it has one. */
-  async update() {
+  /**
+   * Waits until a policy's extension has been fetched, in this version if one is named, and runs. Chromium is only looked at from
+   * outside meanwhile: tabs opened in a hurry keep it from starting the extension.
+   * @param {string} [version]
+   */
+  async installed(version) {
+    if (this.name === "chromium") await until(`version ${version ?? "of the policy"} is in the profile`, () => this.#unpacked(version), FETCHED);
+    await until("the policy's extension runs", () => this.version(), FETCHED);
+  }
+
+  /** Whether Chromium has unpacked the extension into its profile. @param {string} [version] */
+  #unpacked(version) {
+    const folder = path.join(this.profile, "Default/Extensions", this.id);
+    return fs.existsSync(folder) && fs.readdirSync(folder).some((each) => version === undefined || each.startsWith(`${version}_`));
+  }
+
+  /** Has the browser look for a newer version of the extension, and waits until it has this one. @param {string} version */
+  async update(version) {
     if (this.name === "firefox") {
       const found = "{ onUpdateAvailable: (_, install) => install.install().then(done, fail), onNoUpdateAvailable: () => fail(new Error('no update')) }";
       const look = `addon.findUpdates(${found}, ${ADDONS}.UPDATE_WHEN_USER_REQUESTED)`;
@@ -236,6 +262,7 @@ export class Browser {
     }
     const { status } = await this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.requestUpdateCheck());
     if (status !== "update_available") throw new Error(`the browser says ${status}`);
+    await until(`version ${version} is in the profile`, () => this.#unpacked(version), FETCHED);
   }
 
   /** Takes the extension away and installs it again, with the pages that are open. */

@@ -68,6 +68,13 @@ export class Company {
     fs.writeFileSync(file, JSON.stringify(policy));
   }
 
+  /** Puts what the administrator says about sites and settings in its place. @param {string} text */
+  rule(text) {
+    const file = path.join(this.etc, "godwit/policy.toml");
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, text);
+  }
+
   /** A program that starts the browser on this company's machine. */
   program() {
     const file = path.join(this.machine.folder, `managed-${this.browser}`);

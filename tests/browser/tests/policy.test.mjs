@@ -13,15 +13,7 @@ import { inEachBrowser, World } from "../harness/world.mjs";
 /** Where browsers keep their profile by themselves: there they look for hosts. */
 const PROFILES = { chromium: "home/.config/chromium", firefox: "profile-firefox" };
 
-/**
- * Where these tests run. In Chromium the forced extension, its host and its update were seen to work, but not yet reliably
- * within the time.
- * @type {string[]}
- */
-const BROWSERS = ["firefox"];
-
 inEachBrowser("policy", (name) => {
-  if (!BROWSERS.includes(name)) return;
   const world = new World(name);
   const { machine } = world;
   Object.assign(machine.environment, { GODWIT_SETUP_AS_ROOT: "1" });
@@ -45,24 +37,54 @@ inEachBrowser("policy", (name) => {
     world.browser = await Browser.launch(machine, name, { register: false, profile: PROFILES[name], managed });
   };
 
+  /** The page gets an answer that only the agent can give. */
+  const answered = async () => {
+    const site = await world.openSite();
+    const { ok } = await site.first("version");
+    assert.equal(typeof ok?.version, "string", JSON.stringify(ok));
+  };
+
   test("the extension is there by policy, from the company's server, and finds the host although all others are blocked", async () => {
     company.decree((policy) => {
       if (name === "chromium") policy.NativeMessagingBlocklist = ["*"];
     });
     await start();
     assert.equal(await world.browser.version(), "1.0.0");
-    const site = await world.openSite();
-    await site.running();
+    await answered();
   });
 
   test("a higher version on the company's server takes its place", async () => {
     company.publish("1.0.1");
-    await world.browser.update();
+    await world.browser.update("1.0.1");
     await world.browser.close();
     await start();
     await until("the new version runs", async () => (await world.browser.version()) === "1.0.1");
+    await answered();
+  });
+
+  test("sites that the administrator trusts are not asked about, those on no list may nothing, and what is fixed is locked", async () => {
+    await world.browser.close();
+    machine.run("godwit", ["agent", "stop"]);
+    const { origin } = new URL(world.pages.address);
+    company.rule(`[lock.queue]\nactive = 7\n[trust]\ntrusted = ["${origin}"]\nonly_listed = true\n`);
+    await start();
     const site = await world.openSite();
-    await site.running();
+    void site.first("showSelectFileDialog", { title: "A file" });
+    const picker = await world.browser.window("picker");
+    assert.deepEqual(await world.browser.windows("consent"), []);
+    await picker.click("#cancel");
+    await world.browser.noWindow("picker");
+
+    const stranger = await world.openSite(await world.newOrigin());
+    const refused = await stranger.first("showSelectFileDialog", { title: "A file" });
+    assert.equal(refused.ok, undefined, JSON.stringify(refused));
+    assert.deepEqual([...(await world.browser.windows("consent")), ...(await world.browser.windows("picker"))], []);
+
+    const preferences = await world.browser.open("preferences");
+    const active = '[data-setting="queue.active"]';
+    await until("the fixed value is shown", async () => (await preferences.value(`${active} .field`)) === "7");
+    assert.equal(await preferences.evaluate((s) => /** @type {HTMLInputElement} */ (document.querySelector(s)).disabled, `${active} .field`), true);
+    await until("the site is listed as the administrator's", async () => /administrator/i.test(await preferences.text(`[data-managed="${origin}"]`)));
   });
 
   test("a host that the administrator blocks is named as such, with what to ask for", { skip: name === "firefox" && "no such policy" }, async () => {
