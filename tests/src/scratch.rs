@@ -102,6 +102,11 @@ impl Scratch {
         self.programs.get_or_init(make).clone()
     }
 
+    /// From now on the programs in this folder run, where it has them.
+    pub fn use_programs(&self, folder: &Path) {
+        self.programs.set(folder.to_owned()).expect("the programs were chosen before");
+    }
+
     /// A file for a program's standard error, appended to.
     #[must_use]
     pub fn log_file(&self, name: &str) -> Stdio {

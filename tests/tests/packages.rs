@@ -47,7 +47,7 @@ impl Packages {
             drop(fs::remove_dir_all(&folder));
             fs::create_dir_all(&folder).unwrap();
             let packages = Self { folder };
-            packages.make(NOW, "debian,sbom", "now");
+            packages.make(NOW, "archives,debian,sbom,extension", "now");
             packages.make(NEXT, "debian", "next");
             packages
         })
@@ -208,15 +208,75 @@ fn lintian_finds_no_error_in_the_packages() {
 #[test]
 fn the_same_programs_give_the_same_packages() {
     let packages = Packages::get();
-    packages.make(NOW, "debian,sbom", "again");
+    packages.make(NOW, "archives,debian,sbom,extension", "again");
     let mut seen = 0;
     for entry in fs::read_dir(packages.folder.join("now")).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let again = packages.folder.join("again").join(path.file_name().unwrap());
         assert!(fs::read(&path).unwrap() == fs::read(&again).unwrap(), "{} is not the same again", path.display());
         seen += 1;
     }
-    assert!(seen >= 5, "{seen}: two packages, two lists, their sums");
+    assert!(seen >= 12, "{seen}: three archives, two packages, two lists, CRX, XPI, two update manifests, their sums");
+}
+
+#[test]
+fn the_installer_in_one_file_installs_removes_and_refuses_to_when_it_is_damaged() {
+    let folder = Packages::get().folder.join("now");
+    let file = folder.join(format!("godwit-{NOW}-linux-{}.sh", std::env::consts::ARCH));
+    let dir = tempfile::tempdir().unwrap();
+    let (home, temporary) = (dir.path().join("a home"), dir.path().join("tmp"));
+    for made in [&home, &temporary] {
+        fs::create_dir(made).unwrap();
+    }
+    fs::write(home.join("letter"), "Dear").unwrap();
+    let run = |file: &Path, args: &[&str], root: bool| {
+        let mut sh = Command::new("sh");
+        sh.arg(file).args(args).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &home).env("TMPDIR", &temporary);
+        if root {
+            sh.env("GODWIT_SETUP_AS_ROOT", "1");
+        }
+        sh.output().unwrap()
+    };
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    words(&run(&file, &["--check"], false));
+    // One bit in the middle, and the end missing.
+    let whole = fs::read(&file).unwrap();
+    for (name, content) in [
+        ("bit", [&whole[..9_999], &[whole[9_999] ^ 1], &whole[10_000..]].concat()),
+        ("cut", whole[..whole.len() - 1].to_vec()),
+    ] {
+        let damaged = dir.path().join(name);
+        fs::write(&damaged, content).unwrap();
+        let output = run(&damaged, &[], true);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("damaged or incomplete"), "{name}: {said}");
+        assert_eq!(names(), before);
+    }
+    if rustix::process::geteuid().is_root() {
+        let output = run(&file, &[], false);
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("you are root"));
+        assert_eq!(names(), before);
+    }
+    let begin = std::time::Instant::now();
+    words(&run(&file, &[], true));
+    println!("{} bytes, installed in {:.1} s", whole.len(), begin.elapsed().as_secs_f64());
+    let version = Command::new(home.join(".local/bin/godwit")).arg("--version").output().unwrap();
+    assert_eq!(words(&version).trim(), format!("godwit {}", env!("CARGO_PKG_VERSION")));
+    let ids = fs::read_to_string(home.join(".local/share/godwit/current/EXTENSION-IDS")).unwrap();
+    let manifest = home.join(".config/chromium/NativeMessagingHosts/io.godwit.host.json");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    assert!(ids.lines().count() == 2 && ids.lines().all(|id| manifest.contains(id)), "{ids}{manifest}");
+    words(&run(&file, &["uninstall"], true));
+    assert_eq!(names(), before);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "what was unpacked is gone");
 }
 
 #[test]

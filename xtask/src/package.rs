@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     only: Vec<Part>,
-    /// Larger Debian packages, made sooner: for tests
+    /// Larger packages, made sooner: for tests
     #[arg(long)]
     quick: bool,
     /// Where to [default: dist/packages]
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let (key, version) = (Key::open()?, options.as_version.as_str());
     for part in &options.only {
         match part {
-            Part::Archives => programs(&key, version, &stage, &packages)?,
+            Part::Archives => programs(&key, version, options.quick, &stage, &packages)?,
             Part::Debian => {
                 let (id, epoch) = (key.id(), epoch()?);
                 let release = deb::Release { version, id: &id, epoch: &epoch, quick: options.quick };
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 /// The release, the installer in one file, and the server.
-fn programs(key: &Key, version: &str, stage: &Path, packages: &Path) -> Outcome {
+fn programs(key: &Key, version: &str, quick: bool, stage: &Path, packages: &Path) -> Outcome {
     let system = format!("linux-{}", std::env::consts::ARCH);
     let client = stage.join(format!("godwit-{version}"));
     gather(&client, version, &CLIENT, "client")?;
@@ -107,13 +107,13 @@ fn programs(key: &Key, version: &str, stage: &Path, packages: &Path) -> Outcome 
     let fixed = files::read(&place::root().join("manifests/extension-id.txt"))?;
     files::write(&client.join("EXTENSION-IDS"), format!("{}\n{}\n", fixed.trim(), key.id()).as_bytes())?;
     let archive = packages.join(format!("godwit-{version}-{system}.tar.gz"));
-    pack(&client, &archive)?;
+    pack(&client, quick, &archive)?;
     self_extracting(&archive, version)?;
 
     let server = stage.join(format!("godwit-server-{version}"));
     gather(&server, version, &SERVER, "server")?;
     files::copy(&place::root().join("docs/server.md"), &server.join("docs/server.md"))?;
-    pack(&server, &packages.join(format!("godwit-server-{version}-{system}.tar.gz")))
+    pack(&server, quick, &packages.join(format!("godwit-server-{version}-{system}.tar.gz")))
 }
 
 /// The extension as browsers install it from a server, and what tells them to.
@@ -183,11 +183,17 @@ fn epoch() -> Outcome<String> {
     }
 }
 
-fn pack(folder: &Path, archive: &Path) -> Outcome {
+fn pack(folder: &Path, quick: bool, archive: &Path) -> Outcome {
+    if quick {
+        // What is for debuggers only is most of a debug build.
+        let mut strip = run::command("sh");
+        run::check(strip.args(["-euc", "strip \"$1\"/bin/*", "strip"]).arg(folder))?;
+    }
+    let gzip = if quick { "gzip -1 -n" } else { "gzip -9 -n" };
     let (above, name) = (folder.parent().unwrap_or(folder), folder.file_name().unwrap_or_default());
     let mut tar = run::command("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=gnu", "--mode=u+rw,go=rX"]);
-    tar.arg(format!("--mtime=@{}", epoch()?)).args(["--use-compress-program=gzip -9 -n", "-cf"]).arg(archive);
+    tar.arg(format!("--mtime=@{}", epoch()?)).args([&*format!("--use-compress-program={gzip}"), "-cf"]).arg(archive);
     run::check(tar.arg("-C").arg(above).arg(name))?;
     say(archive)
 }

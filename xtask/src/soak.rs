@@ -43,13 +43,15 @@ enum Matrix {
     Black,
     /// Disks that are full, read-only, broken or taken away
     Disks,
+    /// The installer upgrades Godwit in the middle of transfers of 1 GB
+    Upgrade,
     /// Every parser and state machine that hears a peer, under libFuzzer and with random sessions
     Fuzz,
     /// All of them
     All,
 }
 
-const ALL: [Matrix; 8] = [
+const ALL: [Matrix; 9] = [
     Matrix::Kills,
     Matrix::AgentKills,
     Matrix::ServerKills,
@@ -57,6 +59,7 @@ const ALL: [Matrix; 8] = [
     Matrix::Hostile,
     Matrix::Black,
     Matrix::Disks,
+    Matrix::Upgrade,
     Matrix::Fuzz,
 ];
 
@@ -70,6 +73,7 @@ impl Matrix {
             Self::Hostile => "hostile",
             Self::Black => "black",
             Self::Disks => "disks",
+            Self::Upgrade => "upgrade",
             Self::Fuzz => "fuzz",
             Self::All => "all",
         }

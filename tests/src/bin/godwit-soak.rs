@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             outcomes.extend(soak::hosts::long(options.rounds));
             outcomes
         }
+        "upgrade" => soak::upgrade::long(options.rounds),
         "disks" => soak::disks::long(options.rounds),
         "hostile" => soak::hostile::long(options.rounds, options.seed),
         "server-kills" => soak::server_kills::long(options.rounds, options.seed),
