@@ -145,6 +145,7 @@ fn refused(error: &StorageError) -> Failure {
         StorageError::Unavailable => {
             Failure::new(ErrorCode::Internal, "the server's administrator must look at this user's docroot")
         }
+        StorageError::Full(_) => Failure::new(ErrorCode::NoSpace, error.to_string()),
         StorageError::Link(_) => Failure::new(ErrorCode::BadPath, error.to_string()),
         StorageError::NotFound(_) => Failure::new(ErrorCode::NoSuchFile, error.to_string()),
         other => Failure::new(ErrorCode::Internal, other.to_string()),

@@ -4,12 +4,13 @@
 
 use crate::access::unix_now;
 use crate::account::user_path;
-use crate::args::{AddKey, AddUser, AdminArgs, IssueArgs, KeyCommand, ServeArgs, TokenCommand, UserCommand};
+use crate::args::{AddKey, AddUser, AdminArgs, IssueArgs, KeyCommand, QuotaArgs, ServeArgs, TokenCommand, UserCommand};
 use crate::catalogue::{AccessKey, Catalogue, Sqlite, StoredUser, TokenRecord};
 use crate::certificate::Identity;
 use crate::config::{ConfigFile, Settings, UserConfig, check_name};
 use crate::node_path::NodePath;
 use crate::password::Hash;
+use crate::quota::ByteCount;
 use crate::rights::Rights;
 use crate::state::StateDir;
 use crate::token::{Grant, TokenKey};
@@ -64,13 +65,14 @@ pub fn user(command: UserCommand) -> Outcome {
             let (settings, _, catalogue) = open(&args)?;
             for (name, user) in &settings.users {
                 let password = if user.password.is_some() { "password" } else { "tokens only" };
-                println!("{name}\t{}\t{password}\tconfiguration", rights(user.rights));
+                println!("{name}\t{}\t{password}\tconfiguration{}", rights(user.rights), quota(user.quota));
             }
             for StoredUser { name, config } in catalogue.users()? {
                 let password = if config.password_hash.is_some() { "password" } else { "tokens only" };
+                let quota = quota(config.quota);
                 let user = settings.user_of(&name, config);
                 let rights = user.map_or_else(|error| format!("unusable: {error}"), |user| rights(user.rights));
-                println!("{name}\t{rights}\t{password}\tcatalogue");
+                println!("{name}\t{rights}\t{password}\tcatalogue{quota}");
             }
             Ok(())
         }
@@ -86,6 +88,13 @@ pub fn user(command: UserCommand) -> Outcome {
             let password_hash = Some(Hash::of(&password()?)?.as_str().to_owned());
             let config = UserConfig { password_hash, ..user.config };
             Ok(catalogue.put_user(&StoredUser { name: one.name, config }, true)?)
+        }
+        UserCommand::Quota(QuotaArgs { name, quota, admin }) => {
+            let (settings, _, catalogue) = open(&admin)?;
+            not_configured(&settings, &name)?;
+            let Some(user) = catalogue.user(&name)? else { return found(false, "user", &name) };
+            let config = UserConfig { quota: quota.0, ..user.config };
+            Ok(catalogue.put_user(&StoredUser { name, config }, true)?)
         }
     }
 }
@@ -103,6 +112,7 @@ fn add_user(add: &AddUser) -> Outcome {
         delete: add.no_delete.then_some(false),
         rate_cap: add.rate_cap,
         max_sessions: add.max_sessions,
+        quota: add.quota,
         ..UserConfig::default()
     };
     // What the server would refuse to use is refused here.
@@ -121,6 +131,11 @@ fn found(done: bool, what: &str, name: &str) -> Outcome {
     if done { Ok(()) } else { Err(format!("there is no {what} '{name}'").into()) }
 }
 
+/// A column more for those who have one.
+fn quota(quota: Option<ByteCount>) -> String {
+    quota.map_or_else(String::new, |quota| format!("\tquota {quota}"))
+}
+
 fn rights(rights: Rights) -> String {
     let names: Vec<_> = rights.names().collect();
     if names.is_empty() { "nothing".to_owned() } else { names.join(",") }
@@ -132,9 +147,14 @@ pub fn key(command: KeyCommand) -> Outcome {
         KeyCommand::Add(add) => add_key(&add),
         KeyCommand::List(args) => {
             for key in open(&args)?.2.keys(None)? {
-                println!("{}\t{}\t/{}\t{}", key.id, key.owner, key.path, rights(key.rights));
+                println!("{}\t{}\t/{}\t{}{}", key.id, key.owner, key.path, rights(key.rights), quota(key.quota));
             }
             Ok(())
+        }
+        KeyCommand::Quota(QuotaArgs { name, quota, admin }) => {
+            let catalogue = open(&admin)?.2;
+            let Some(key) = catalogue.key(&name)? else { return found(false, "access key", &name) };
+            Ok(catalogue.put_key(&AccessKey { quota: quota.0, ..key }, true)?)
         }
         KeyCommand::Remove(one) => found(open(&one.admin)?.2.remove_key(&one.name)?, "access key", &one.name),
     }
@@ -158,6 +178,7 @@ fn add_key(add: &AddKey) -> Outcome {
         verification_key: None,
         name: String::new(),
         configuration: json!({}),
+        quota: add.quota,
         created: unix_now(),
     };
     catalogue.put_key(&key, false)?;

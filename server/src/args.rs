@@ -1,5 +1,6 @@
 //! The command line of `godwit-server`.
 
+use crate::quota::ByteCount;
 use clap::{Parser, Subcommand, ValueEnum};
 use godwit_protocol::spec::Direction;
 use godwit_protocol::{RateKbps, Secret};
@@ -71,6 +72,29 @@ pub enum UserCommand {
     Remove(OneArgs),
     /// Change a password; it is read from standard input
     Passwd(OneArgs),
+    /// Change how many bytes may lie in the user's folder
+    Quota(QuotaArgs),
+}
+
+/// Another quota.
+#[derive(Debug, clap::Args)]
+pub struct QuotaArgs {
+    /// Its name or id
+    pub name: String,
+    /// 500m, 10g, 2t, or 'none'
+    #[arg(value_name = "SIZE", value_parser = quota)]
+    pub quota: NewQuota,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// A quota, or none.
+#[derive(Clone, Copy, Debug)]
+pub struct NewQuota(pub Option<ByteCount>);
+
+fn quota(text: &str) -> Result<NewQuota, String> {
+    if text == "none" { Ok(NewQuota(None)) } else { text.parse().map(|bytes| NewQuota(Some(bytes))) }
 }
 
 /// A new user.
@@ -97,6 +121,9 @@ pub struct AddUser {
     /// Sessions at once
     #[arg(long, value_name = "N")]
     pub max_sessions: Option<usize>,
+    /// Uploads end when so many bytes lie in the user's folder: 500m, 10g, 2t
+    #[arg(long, value_name = "SIZE")]
+    pub quota: Option<ByteCount>,
     /// The user comes with tokens only
     #[arg(long)]
     pub no_password: bool,
@@ -114,6 +141,8 @@ pub enum KeyCommand {
     List(AdminArgs),
     /// Remove a key and its permissions
     Remove(OneArgs),
+    /// Change how many bytes may lie in the key's folder
+    Quota(QuotaArgs),
 }
 
 /// A new access key.
@@ -137,6 +166,9 @@ pub struct AddKey {
     /// May not delete
     #[arg(long)]
     pub no_delete: bool,
+    /// Uploads end when so many bytes lie in the key's folder: 500m, 10g, 2t; the user's own quota holds too
+    #[arg(long, value_name = "SIZE")]
+    pub quota: Option<ByteCount>,
     /// Where the catalogue lies
     #[command(flatten)]
     pub admin: AdminArgs,

@@ -2,6 +2,7 @@
 
 use crate::args::ServeArgs;
 use crate::password::{Hash, PasswordError};
+use crate::quota::ByteCount;
 use crate::rates::RateConfig;
 use crate::rights::Rights;
 use crate::state::{StateDir, StateError};
@@ -132,6 +133,9 @@ pub struct UserConfig {
     /// All sessions of the user together are no faster than this, in each direction by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_cap: Option<RateKbps>,
+    /// Uploads end when so many bytes lie in the user's folder, whoever put them there: `10g`. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<ByteCount>,
     /// `target_default` for both directions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_default: Option<RateKbps>,
@@ -167,6 +171,8 @@ pub struct User {
     pub max_sessions: Option<usize>,
     /// See [`UserConfig::rate_cap`].
     pub rate_cap: Option<RateKbps>,
+    /// See [`UserConfig::quota`].
+    pub quota: Option<ByteCount>,
     /// For sessions in which the user sends, the server's table and caps included.
     pub upload: Rules,
     /// For sessions in which the user receives.
@@ -387,6 +393,7 @@ fn check_user(name: &str, user: UserConfig, common: &Common) -> Result<User, Con
         },
         max_sessions: user.max_sessions,
         rate_cap: user.rate_cap,
+        quota: user.quota,
         upload: rules("upload", &user.upload, &common.upload)?,
         download: rules("download", &user.download, &common.download)?,
     })

@@ -7,6 +7,7 @@ use crate::catalogue::{AccessKey, Catalogue, CatalogueError, Permission};
 use crate::config::{Settings, User, UserRoot};
 use crate::node_path::NodePath;
 use crate::password::{Hash, PasswordError};
+use crate::quota::Ledgers;
 use crate::rights::{Policy, Rights};
 use crate::storage::{Guarded, Local, Storage};
 use godwit_protocol::{RateKbps, Secret};
@@ -57,12 +58,13 @@ struct Live {
 pub struct Directory {
     live: RwLock<Arc<Live>>,
     catalogue: Arc<dyn Catalogue>,
+    ledgers: Ledgers,
 }
 
 impl Directory {
     /// Hashes once: not for async threads.
     pub fn new(settings: Arc<Settings>, catalogue: Arc<dyn Catalogue>) -> Result<Self, PasswordError> {
-        Ok(Self { live: RwLock::new(Arc::new(Live::new(settings)?)), catalogue })
+        Ok(Self { live: RwLock::new(Arc::new(Live::new(settings)?)), catalogue, ledgers: Ledgers::default() })
     }
 
     /// Other users and limits from now on; sessions that run keep theirs. Hashes once: not for async threads.
@@ -95,7 +97,7 @@ impl Directory {
     pub fn configured(&self, name: &str) -> Option<Known> {
         let live = self.live();
         let user = live.settings.users.get(name)?;
-        Some(Known { principal: principal(&live.settings, name, user), password: user.password.clone() })
+        Some(Known { principal: principal(&live.settings, name, user, &self.ledgers), password: user.password.clone() })
     }
 
     /// Looks a name up: the configuration's users first, then those made by command, then keys.
@@ -103,7 +105,7 @@ impl Directory {
         let live = self.live();
         if let Some(user) = self.user(&live, name)? {
             let password = user.password.clone();
-            return Ok(Some(Known { principal: principal(&live.settings, name, &user), password }));
+            return Ok(Some(Known { principal: principal(&live.settings, name, &user, &self.ledgers), password }));
         }
         let Some(key) = self.catalogue.key(name)? else { return Ok(None) };
         self.of_key(&live, key)
@@ -160,13 +162,24 @@ impl Directory {
 
     fn of_key(&self, live: &Live, key: AccessKey) -> Result<Option<Known>, CatalogueError> {
         let Some(owner) = self.user(live, &key.owner)? else { return Ok(None) };
-        let owner_view = principal(&live.settings, &key.owner, &owner);
+        let owner_view = principal(&live.settings, &key.owner, &owner, &self.ledgers);
         let base = NodePath::parse(&key.path).and_then(|path| owner_view.files.base().join(&path));
         let (Ok(base), Ok(password)) = (base, Hash::parse(&key.secret_hash)) else {
             return Err(CatalogueError::Record(format!("access key {}", key.id)));
         };
         let rights = key.rights.and(owner.rights);
-        let files = Guarded::new(storage(&live.settings, &owner.root), base, Policy::Everywhere(rights));
+        let storage = storage(&live.settings, &owner.root);
+        let mut quotas = owner_view.files.quotas().to_vec();
+        if let Some(limit) = key.quota {
+            let own = self.ledgers.quota(&owner_view.tree, base.as_str(), limit, storage.measure(&base));
+            // Of two limits on one folder the smaller holds; counted twice, each byte would be two.
+            let smaller = quotas.iter().any(|other| own.is_of_same_folder(other) && other.limit() <= own.limit());
+            if !smaller {
+                quotas.retain(|other| !own.is_of_same_folder(other));
+                quotas.push(own);
+            }
+        }
+        let files = Guarded::new(storage, base, Policy::Everywhere(rights)).within(quotas);
         let principal = Principal { name: key.id.clone(), files, key: Some(Arc::new(key)), ..owner_view };
         Ok(Some(Known { principal, password: Some(password) }))
     }
@@ -195,18 +208,21 @@ fn storage(settings: &Settings, root: &UserRoot) -> Arc<dyn Storage> {
     Arc::new(Local::new(path.clone(), settings.fsync))
 }
 
-fn principal(settings: &Settings, name: &str, user: &User) -> Principal {
+fn principal(settings: &Settings, name: &str, user: &User, ledgers: &Ledgers) -> Principal {
     let (tree, base) = match &user.root {
         UserRoot::Main => (MAIN_TREE.to_owned(), NodePath::ROOT),
         UserRoot::Below(folder) => (MAIN_TREE.to_owned(), NodePath::from(folder.clone())),
         UserRoot::Absolute(path) => (path.display().to_string(), NodePath::ROOT),
     };
+    let storage = storage(settings, &user.root);
+    let quota = user.quota.map(|limit| ledgers.quota(&tree, base.as_str(), limit, storage.measure(&base)));
+    let files = Guarded::new(storage, base, Policy::Everywhere(user.rights)).within(quota.into_iter().collect());
     Principal {
         name: name.to_owned(),
         owner: name.to_owned(),
         key: None,
         tree,
-        files: Guarded::new(storage(settings, &user.root), base, Policy::Everywhere(user.rights)),
+        files,
         upload: user.upload.clone(),
         download: user.download.clone(),
         rate_cap: user.rate_cap,

@@ -4,12 +4,16 @@ use clap::Parser;
 use godwit_server::admin;
 use godwit_server::args::{Args, Command, ServeArgs};
 use godwit_server::config::{ConfigFile, Settings};
+use godwit_server::log::Log;
 use godwit_server::serve::Bound;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// For the last lines of the log.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -31,7 +35,13 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
-    start_log();
+    let log = start_log();
+    let result = serve_logged(args);
+    log.flush(FLUSH);
+    result
+}
+
+fn serve_logged(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let file = args.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
     let settings = Settings::new(file, &args)?;
     raise_handles();
@@ -63,7 +73,9 @@ async fn run(settings: Settings, args: ServeArgs) -> Result<(), Box<dyn Error>> 
     let docroot = settings.docroot.display().to_string();
     let bound = Bound::open(settings).await?;
     if bound.is_without_users() {
-        eprintln!(
+        // A standard error that takes nothing is no reason not to serve.
+        let _ = writeln!(
+            std::io::stderr(),
             "godwit-server: there are no users yet, so nobody can log in. Add one with 'godwit-server user add NAME', with \
              --user NAME:PASSWORD, or in the configuration file: [users.NAME] with password_hash = \"…\" from \
              'godwit-server hash-password'."
@@ -98,7 +110,7 @@ async fn run(settings: Settings, args: ServeArgs) -> Result<(), Box<dyn Error>> 
 }
 
 /// To standard error; `GODWIT_LOG`, else `RUST_LOG`, else what an administrator wants to see.
-fn start_log() {
+fn start_log() -> Log {
     let filter = ["GODWIT_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -107,12 +119,15 @@ fn start_log() {
         Ok(filter) => (filter, None),
         Err(error) => (tracing_subscriber::EnvFilter::new("info"), Some(error)),
     };
+    let log = Log::to_stderr();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log.clone())
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     if let Some(error) = wrong {
         tracing::warn!(%error, "the log filter is not valid; using 'info'");
     }
+    log
 }

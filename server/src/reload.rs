@@ -1,25 +1,24 @@
-//! SIGHUP: the configuration is read again. Users, limits and the certificate of the API change at once; a wrong
-//! configuration changes nothing. What belongs to open ports needs a restart, and is said to.
+//! SIGHUP: the configuration is read again. Users, limits and the certificate change at once; a wrong configuration
+//! changes nothing. What belongs to open ports needs a restart, and is said to.
 
 use crate::access::Access;
 use crate::args::ServeArgs;
 use crate::certificate::Identity;
 use crate::config::{ConfigFile, Settings};
+use crate::serve::{Identities, Usable};
 use std::error::Error;
 use std::sync::Arc;
-use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 /// Takes a changed configuration over.
 #[derive(Clone)]
 pub struct Reload {
     access: Access,
-    acceptor: watch::Sender<TlsAcceptor>,
+    identities: Identities,
 }
 
 impl Reload {
-    pub(crate) fn new(access: Access, acceptor: watch::Sender<TlsAcceptor>) -> Self {
-        Self { access, acceptor }
+    pub(crate) fn new(access: Access, identities: Identities) -> Self {
+        Self { access, identities }
     }
 
     /// Reads the configuration again, and says in the log what came of it.
@@ -40,8 +39,8 @@ impl Reload {
             return Err(format!("docroot {}: is not a folder", settings.docroot.display()).into());
         }
         // Everything that can fail comes before anything changes.
-        let acceptor = match &settings.certificate {
-            Some((certificate, key)) => Some(crate::serve::tls_acceptor(&Identity::from_files(certificate, key)?)?),
+        let identity = match &settings.certificate {
+            Some((certificate, key)) => Some(Usable::new(&Identity::from_files(certificate, key)?)?),
             None => None,
         };
         let old = self.access.directory().settings();
@@ -53,7 +52,7 @@ impl Reload {
                     != (settings.data_port, settings.api_port, settings.http_port),
             ),
             ("state", old.state != settings.state),
-            ("certificate", old.certificate != settings.certificate),
+            ("certificate", old.certificate.is_some() && settings.certificate.is_none()),
             ("max_sessions", old.max_sessions != settings.max_sessions),
             ("max_sessions_per_address", old.max_sessions_per_address != settings.max_sessions_per_address),
             ("max_connections_per_session", old.max_connections != settings.max_connections),
@@ -68,8 +67,8 @@ impl Reload {
         }
         let users = settings.users.len();
         self.access.directory().reload(Arc::new(settings))?;
-        if let Some(acceptor) = acceptor {
-            self.acceptor.send_replace(acceptor);
+        if let Some(identity) = identity {
+            self.identities.set(identity);
         }
         Ok(users)
     }

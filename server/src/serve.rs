@@ -13,7 +13,7 @@ use crate::reload::Reload;
 use crate::state::{StateDir, StateError};
 use crate::token::{KeyError, TokenKey};
 use crate::transfers::{Ops, now_usec};
-use godwit_transport::server::{Authority, DataServer, ServerOptions};
+use godwit_transport::server::{Authority, Credentials, DataServer, ServerOptions};
 use godwit_transport::{TransportError, identity};
 use std::io;
 use std::net::SocketAddr;
@@ -75,15 +75,51 @@ pub enum ServeError {
     Crashed,
 }
 
+/// The certificate in force, where each port takes it from.
+#[derive(Clone)]
+pub(crate) struct Identities {
+    acceptor: watch::Sender<TlsAcceptor>,
+    data: watch::Sender<Credentials>,
+    fingerprint: watch::Sender<String>,
+}
+
+/// A certificate that every port can use.
+pub(crate) struct Usable {
+    acceptor: TlsAcceptor,
+    data: Credentials,
+    fingerprint: String,
+}
+
+impl Usable {
+    pub(crate) fn new(identity: &Identity) -> Result<Self, ServeError> {
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(tls_config(identity)?)),
+            data: Credentials::new(identity.chain.clone(), identity.key.clone_key())?,
+            fingerprint: identity.chain.first().map(|c| identity::fingerprint(c)).unwrap_or_default(),
+        })
+    }
+}
+
+impl Identities {
+    /// New connections get this one from now on.
+    pub(crate) fn set(&self, Usable { acceptor, data, fingerprint }: Usable) {
+        self.acceptor.send_replace(acceptor);
+        self.data.send_replace(data);
+        let before = self.fingerprint.send_replace(fingerprint.clone());
+        if before != fingerprint {
+            tracing::info!(before, fingerprint, "another certificate is in force");
+        }
+    }
+}
+
 /// Every port is open; nothing is served yet (connections wait in the system's queues).
 pub struct Bound {
     data: DataServer,
     answer: TcpListener,
     api: TcpListener,
     plain: TcpListener,
-    acceptor: watch::Sender<TlsAcceptor>,
+    identities: Identities,
     addresses: [SocketAddr; 3],
-    fingerprint: String,
     access: Access,
 }
 
@@ -92,7 +128,6 @@ impl Bound {
     pub async fn open(settings: Settings) -> Result<Self, ServeError> {
         let prepare = tokio::task::spawn_blocking(move || prepare(settings));
         let (settings, identity, access) = prepare.await.map_err(|_| ServeError::Crashed)??;
-        let fingerprint = identity.chain.first().map(|c| identity::fingerprint(c)).unwrap_or_default();
         let authority: Arc<dyn Authority> = Arc::new(access.clone());
         let options = ServerOptions {
             max_sessions: settings.max_sessions,
@@ -105,7 +140,7 @@ impl Bound {
             fsync: settings.fsync,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let acceptor = watch::Sender::new(tls_acceptor(&identity)?);
+        let Usable { acceptor, fingerprint, .. } = Usable::new(&identity)?;
         let (data, answer) = bind_pair(&settings, &identity, &authority, &options).await?;
         let api = SocketAddr::new(settings.bind, settings.api_port);
         let plain = SocketAddr::new(settings.http_bind, settings.http_port);
@@ -113,14 +148,19 @@ impl Bound {
         let plain = bind_tcp(plain, "API, plain HTTP", "--http-port").await?;
         let local = |listener: &TcpListener| listener.local_addr().map_err(TransportError::Io);
         let addresses = [data.local_addr(), local(&api)?, local(&plain)?];
-        Ok(Self { data, answer, api, plain, acceptor, addresses, fingerprint, access })
+        let identities = Identities {
+            acceptor: watch::Sender::new(acceptor),
+            data: data.credentials(),
+            fingerprint: watch::Sender::new(fingerprint),
+        };
+        Ok(Self { data, answer, api, plain, identities, addresses, access })
     }
 
     /// The line that tells a parent process, or a person, that connections are accepted.
     #[must_use]
     pub fn ready_line(&self) -> String {
         let [data, api, http] = self.addresses;
-        format!("ready data={data} api={api} http={http} fingerprint={}", self.fingerprint)
+        format!("ready data={data} api={api} http={http} fingerprint={}", *self.identities.fingerprint.borrow())
     }
 
     /// Whether nobody could log in.
@@ -133,16 +173,17 @@ impl Bound {
     /// What takes a changed configuration over while the server runs.
     #[must_use]
     pub fn reload(&self) -> Reload {
-        Reload::new(self.access.clone(), self.acceptor.clone())
+        Reload::new(self.access.clone(), self.identities.clone())
     }
 
     /// Serves until `shutdown` turns true, then lets running sessions end.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
         let data_port = self.data.local_addr().port();
         let ops = Ops::new(self.access.clone());
-        let api = Api { access: self.access, fingerprint: self.fingerprint, data_port, ops };
+        let fingerprint = self.identities.fingerprint.subscribe();
+        let api = Api { access: self.access, fingerprint, data_port, ops };
         let router = api::router(Arc::new(api));
-        let acceptor = self.acceptor.subscribe();
+        let acceptor = self.identities.acceptor.subscribe();
         tokio::spawn(port_answer::run(self.answer, shutdown.clone()));
         tokio::spawn(http::run_tls(self.api, acceptor, router.clone(), shutdown.clone()));
         tokio::spawn(http::run_plain(self.plain, router, shutdown.clone()));
@@ -172,10 +213,6 @@ fn prepare(settings: Settings) -> Result<(Settings, Identity, Access), ServeErro
     let directory = Directory::new(Arc::new(settings.clone()), catalogue)?;
     let access = Access::new(directory, TokenKey::load_or_make(&state)?)?;
     Ok((settings, identity, access))
-}
-
-pub(crate) fn tls_acceptor(identity: &Identity) -> Result<TlsAcceptor, ServeError> {
-    Ok(TlsAcceptor::from(Arc::new(tls_config(identity)?)))
 }
 
 pub(crate) fn tls_config(identity: &Identity) -> Result<rustls::ServerConfig, ServeError> {

@@ -242,13 +242,18 @@ fn kills_in_full_work_lose_no_accepted_file_show_no_half_one_and_keep_ids() {
         server.child.wait().unwrap();
         accepted.extend(writers.into_iter().flat_map(|thread| thread.join().unwrap()));
     }
+    // What the kills left on its way goes when its folder is written to again.
+    let server = start(&place);
+    let key = Client::basic(server.http, secret["id"].as_str().unwrap(), secret["secret"].as_str().unwrap());
+    let body = json!({"paths": [{"type": "file", "path": "/last", "contents": encoded}]});
+    assert_eq!(key.ask("/files/create", &body)["paths"][0]["error"], Value::Null);
     assert!(accepted.len() > 50, "{}", accepted.len());
     for (name, _) in &accepted {
         assert_eq!(fs::read_to_string(place.docroot().join("key").join(name)).unwrap(), content, "{name}");
     }
     for entry in fs::read_dir(place.docroot().join("key")).unwrap() {
         let entry = entry.unwrap();
-        let hidden = entry.file_name().to_str().unwrap().starts_with(".godwit-up-");
-        assert!(hidden || entry.metadata().unwrap().len() == content.len() as u64, "{:?}", entry.file_name());
+        assert!(!entry.file_name().to_str().unwrap().starts_with("."), "{:?}", entry.file_name());
+        assert_eq!(entry.metadata().unwrap().len(), content.len() as u64, "{:?}", entry.file_name());
     }
 }

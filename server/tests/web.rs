@@ -5,15 +5,29 @@
 mod common;
 
 use common::http::{Answer, Client};
-use common::{Place, Server, session};
+use common::{Place, SOON, Server, read_all, session};
 use godwit_protocol::Secret;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::worker::Credential;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
 
 fn start(place: &Place) -> Server {
     place.start(&["--user", "ann:right", "--user", "bob:right"])
+}
+
+/// Waits until the log has said it so often: it comes a moment after the answer.
+fn logged(place: &Place, what: &str, times: usize) {
+    let deadline = std::time::Instant::now() + SOON;
+    while place.log().matches(what).count() < times {
+        assert!(std::time::Instant::now() < deadline, "{}", place.log());
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
 }
 
 /// The cookie that an answer sets, and what it says besides.
@@ -31,6 +45,38 @@ fn signed_in(server: &Server, user: &str) -> (Client, String, Value) {
     let state = answer.json();
     let page = Client::new(server.http).with("Cookie", &pair).with("X-Godwit-Proof", state["proof"].as_str().unwrap());
     (page, pair, state)
+}
+
+#[test]
+fn over_https_the_cookie_is_this_hosts_alone_secret_to_scripts_and_to_other_sites() {
+    let place = Place::new();
+    let server = start(&place);
+    let pem = fs::read(place.dir.path().join("server/certificate.pem")).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connection =
+        rustls::ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+    let stream = TcpStream::connect(server.api).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    let body = json!({"user": "ann", "password": "right"}).to_string();
+    let head = "POST /web/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let answer = String::from_utf8(read_all(stream)).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let cookies: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).collect();
+    let [cookie] = cookies.as_slice() else { panic!("{cookies:?}") };
+    let mut parts: Vec<_> = cookie.split("; ").collect();
+    let value = parts.remove(0).strip_prefix("__Host-godwit=").unwrap();
+    assert!(value.len() >= 32, "it cannot be guessed");
+    parts.sort_unstable();
+    // Without a Domain and without an end of its own.
+    assert_eq!(parts, ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]);
 }
 
 #[test]
@@ -105,7 +151,7 @@ fn who_signs_in_works_with_cookie_and_proof_and_with_neither_alone() {
     // What the browser remembers of another user's login does not make the page his.
     let mixed = page.clone().with("Authorization", "Basic Ym9iOnJpZ2h0");
     mixed.ask("/files/create", &json!({"paths": [{"type": "directory", "path": "/made"}]}));
-    assert!(place.log().contains("user=\"ann\" kind=\"folder.created\""));
+    logged(&place, "user=\"ann\" kind=\"folder.created\"", 1);
 }
 
 #[test]

@@ -22,8 +22,12 @@ use godwit_protocol::{ErrorCode, RelPath};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+
+/// Damaged units of a session. A path damages none that TLS would not notice, so the sender's memory or will is bad.
+const MOST_DAMAGED: u32 = 256;
 
 /// What a receiver does with files.
 #[derive(Clone)]
@@ -129,6 +133,8 @@ pub(crate) struct Landing {
     pub(crate) complete: mpsc::UnboundedSender<Vec<Complete>>,
     pub(crate) table: Mutex<Table>,
     pub(crate) folder_times: Mutex<FolderTimes>,
+    /// Units that came with a wrong value.
+    pub(crate) damaged: AtomicU32,
 }
 
 impl Landing {
@@ -159,6 +165,11 @@ impl Landing {
         let value = unit_value(state.size, unit, data);
         if value != promised {
             tracing::warn!(path = %state.path, unit, "a unit arrived damaged");
+            if self.damaged.fetch_add(1, Ordering::Relaxed) >= MOST_DAMAGED {
+                let words = format!("{MOST_DAMAGED} pieces arrived damaged: this sender cannot be relied on");
+                let _ = self.events.send(Event::Fatal(Failure::new(ErrorCode::DiskRead, words)));
+                return;
+            }
             if state.work().repeat(unit) {
                 let _ = self.events.send(Event::Ask(vec![state.span(&(unit..unit + 1))]));
             } else {
@@ -167,6 +178,10 @@ impl Landing {
             return;
         }
         add(&self.meter.bytes_transferred, data.len() as u64);
+        if let Err(failure) = self.root.take(data.len() as u64) {
+            let _ = self.events.send(Event::Fatal(failure));
+            return;
+        }
         let stored = if state.size <= UNIT {
             self.small(state, data, value, batch)
         } else {

@@ -21,7 +21,7 @@ use godwit_protocol::wire::{
 use godwit_protocol::worker::{Failure, FileOutcome, FileReport};
 use godwit_protocol::{ErrorCode, RelPath};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -89,6 +89,7 @@ impl Receiver {
             complete,
             table: Mutex::default(),
             folder_times: Mutex::default(),
+            damaged: AtomicU32::new(0),
         });
         let mut tasks = JoinSet::new();
         let throttle = Pace::new(self.intake);

@@ -5,6 +5,7 @@
 use crate::TransportError;
 use crate::failure::naming;
 use godwit_protocol::RelPath;
+use godwit_protocol::worker::Failure;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,12 @@ const CACHED_FOLDERS: usize = 128;
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
+/// Says how much may still be written beneath a root.
+pub trait Room: Send + Sync {
+    /// Asked for the bytes of every piece before it is written; may block. A refusal ends the session with its failure.
+    fn take(&self, bytes: u64) -> Result<(), Failure>;
+}
+
 /// An open folder beneath which everything stays. Cheap to clone.
 #[derive(Clone)]
 pub struct Root(Arc<Inner>);
@@ -29,6 +36,7 @@ struct Inner {
     handle: Arc<OwnedFd>,
     path: PathBuf,
     cache: Mutex<Cache>,
+    room: Option<Arc<dyn Room>>,
 }
 
 /// Least recently used folders leave first; `turn` is a logical clock.
@@ -102,7 +110,22 @@ impl Root {
         let path = path.as_ref();
         let handle = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| TransportError::Root { path: path.display().to_string(), source: e.into() })?;
-        Ok(Self(Arc::new(Inner { handle: Arc::new(handle), path: path.to_owned(), cache: Mutex::default() })))
+        Ok(Self::new(Arc::new(handle), path.to_owned(), None))
+    }
+
+    fn new(handle: Arc<OwnedFd>, path: PathBuf, room: Option<Arc<dyn Room>>) -> Self {
+        Self(Arc::new(Inner { handle, path, cache: Mutex::default(), room }))
+    }
+
+    /// The same folder, in which no more may be written than `room` allows.
+    #[must_use]
+    pub fn with_room(&self, room: Arc<dyn Room>) -> Self {
+        Self::new(self.0.handle.clone(), self.0.path.clone(), Some(room))
+    }
+
+    /// Asks for room for what is written next.
+    pub(crate) fn take(&self, bytes: u64) -> Result<(), Failure> {
+        self.0.room.as_ref().map_or(Ok(()), |room| room.take(bytes))
     }
 
     /// The path it was opened by, for messages only.
@@ -121,7 +144,7 @@ impl Root {
     pub fn descend(&self, folder: Option<&RelPath>) -> io::Result<Self> {
         let Some(folder) = folder else { return Ok(self.clone()) };
         let handle = self.folder(Some(folder))?;
-        Ok(Self(Arc::new(Inner { handle, path: self.0.path.join(folder.as_str()), cache: Mutex::default() })))
+        Ok(Self::new(handle, self.0.path.join(folder.as_str()), self.0.room.clone()))
     }
 
     /// A handle of a folder, from the cache if it is there. `None` is the root itself.

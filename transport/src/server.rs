@@ -31,6 +31,12 @@ use tokio::time::MissedTickBehavior;
 /// For the farewells after the drain.
 const FAREWELL: Duration = Duration::from_secs(4);
 
+/// Strangers whose first packets wait for [`DataServer::admit`]: a moment each. More are dropped without a state of their own.
+const MOST_INCOMING: usize = 4_096;
+/// Bytes of packets kept for each of them, and for all.
+const INCOMING: u64 = 64 * 1024;
+const INCOMING_TOTAL: u64 = 16 * 1024 * 1024;
+
 /// Knows who may come in.
 #[async_trait]
 pub trait Authority: Send + Sync + 'static {
@@ -109,13 +115,28 @@ impl Default for ServerOptions {
     }
 }
 
+/// A certificate and its key, ready for connections.
+#[derive(Clone)]
+pub struct Credentials(Arc<dyn crypto::ServerConfig>);
+
+impl Credentials {
+    /// `key` belongs to the first certificate.
+    pub fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TransportError> {
+        let tls = server_tls(certificates, key)?;
+        Ok(Self(Arc::new(QuicServerConfig::try_from(tls).map_err(|e| rustls::Error::General(e.to_string()))?)))
+    }
+}
+
 /// A bound data server.
 pub struct DataServer {
     endpoint: Endpoint,
     local: SocketAddr,
     /// Bytes the kernel has room for on our socket.
     granted: u64,
-    crypto: Arc<dyn crypto::ServerConfig>,
+    crypto: watch::Sender<Credentials>,
     shared: Arc<Shared>,
     places: PerAddress,
 }
@@ -139,9 +160,7 @@ impl DataServer {
         options: ServerOptions,
     ) -> Result<Self, TransportError> {
         let config_for_restarts = crate::socket::fitted(recognising_predecessors(key.secret_der()));
-        let tls = server_tls(certificates, key)?;
-        let crypto = QuicServerConfig::try_from(tls).map_err(|e| rustls::Error::General(e.to_string()))?;
-        let crypto: Arc<dyn crypto::ServerConfig> = Arc::new(crypto);
+        let crypto = Credentials::new(certificates, key)?;
         let config = server_config(&crypto, &Arc::new(Limits::new(RateSettings::default())), Reach::Beyond);
         let bound = crate::socket::bind(addr).map_err(|source| TransportError::Bind { address: addr, source })?;
         let (granted, runtime) = (bound.granted, Arc::new(quinn::TokioRuntime));
@@ -152,6 +171,7 @@ impl DataServer {
         let (holders, sessions) = (Arc::default(), Arc::default());
         let places = PerAddress::new(options.max_sessions, options.max_per_address);
         let shared = Arc::new(Shared { authority, options, holders, sessions, allotment });
+        let crypto = watch::Sender::new(crypto);
         Ok(Self { endpoint, local, granted, crypto, shared, places })
     }
 
@@ -159,6 +179,12 @@ impl DataServer {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What is sent here new connections get from then on; those that stand keep theirs.
+    #[must_use]
+    pub fn credentials(&self) -> watch::Sender<Credentials> {
+        self.crypto.clone()
     }
 
     /// Serves until `shutdown` turns true (or its sender goes), then drains: no new sessions; running ones get
@@ -213,7 +239,8 @@ impl DataServer {
         // Every connection has its own limits, before anybody knows whose it is.
         let limits = Arc::new(Limits::new(RateSettings::default()));
         let reach = Reach::of(incoming.remote_address().ip(), incoming.local_ip(), self.granted);
-        match incoming.accept_with(Arc::new(server_config(&self.crypto, &limits, reach))) {
+        let credentials = self.crypto.borrow().clone();
+        match incoming.accept_with(Arc::new(server_config(&credentials, &limits, reach))) {
             Ok(connecting) => {
                 sessions.spawn(serve(self.shared.clone(), connecting, limits, aborted.clone(), place));
             }
@@ -222,9 +249,10 @@ impl DataServer {
     }
 }
 
-fn server_config(crypto: &Arc<dyn crypto::ServerConfig>, limits: &Arc<Limits>, reach: Reach) -> ServerConfig {
-    let mut config = ServerConfig::with_crypto(crypto.clone());
+fn server_config(credentials: &Credentials, limits: &Arc<Limits>, reach: Reach) -> ServerConfig {
+    let mut config = ServerConfig::with_crypto(credentials.0.clone());
     config.transport_config(transport(limits.clone(), reach));
+    config.max_incoming(MOST_INCOMING).incoming_buffer_size(INCOMING).incoming_buffer_size_total(INCOMING_TOTAL);
     config
 }
 

@@ -11,7 +11,8 @@ use time::format_description::well_known::Rfc3339;
 
 pub(super) async fn node_info(State(api): State<Arc<Api>>) -> Json<Value> {
     let now = time::OffsetDateTime::from(SystemTime::now()).truncate_to_second();
-    let id = node_id(&api.fingerprint);
+    let fingerprint = api.fingerprint();
+    let id = node_id(&fingerprint);
     Json(json!({
         "application": "node",
         "version": env!("CARGO_PKG_VERSION"),
@@ -27,12 +28,12 @@ pub(super) async fn node_info(State(api): State<Arc<Api>>) -> Json<Value> {
             {"name": "symbolic_links", "value": false},
             {"name": "move_file", "value": true},
             {"name": "move_directory", "value": true},
-            {"name": "ssh_fingerprint", "value": api.fingerprint},
+            {"name": "ssh_fingerprint", "value": fingerprint},
         ],
         "settings": [
             {"name": "content_protection_required", "value": false},
             {"name": "content_protection_strong_pass_required", "value": false},
-            {"name": "ssh_fingerprint", "value": api.fingerprint},
+            {"name": "ssh_fingerprint", "value": fingerprint},
             {"name": "wss_enabled", "value": false},
         ],
     }))

@@ -146,6 +146,7 @@ pub(super) async fn create(
         verification_key: None,
         name: String::new(),
         configuration: json!({}),
+        quota: None,
         created: unix_now(),
     };
     let key = changed(&caller, key, given).await?;

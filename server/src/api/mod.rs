@@ -45,12 +45,20 @@ const MAX_LOGGED: usize = 300;
 pub struct Api {
     /// Who may come in.
     pub access: Access,
-    /// The certificate's fingerprint; the node's id is made of it.
-    pub fingerprint: String,
+    /// The certificate's fingerprint, which can change; the node's id is made of it.
+    pub fingerprint: tokio::sync::watch::Receiver<String>,
     /// Of the data endpoint.
     pub data_port: u16,
     /// Runs the transfers of `/ops/transfers`.
     pub ops: Ops,
+}
+
+impl Api {
+    /// The fingerprint of the certificate in force.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.borrow().clone()
+    }
 }
 
 /// The routes.

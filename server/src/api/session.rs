@@ -64,7 +64,7 @@ fn about(api: &Api) -> Value {
         "sdk": web.sdk.is_some(),
         "install_url": web.install_url,
         "data_port": api.data_port,
-        "fingerprint": api.fingerprint,
+        "fingerprint": api.fingerprint(),
         "transfer_user": TRANSFER_USER,
         "share_seconds": web.share_seconds,
     })

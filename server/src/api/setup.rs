@@ -148,6 +148,9 @@ async fn spec(caller: &Caller, api: &Api, host: &str, wish: Value, what: What) -
         _ if direction == Direction::Send => uploaded(caller, &wish).await?,
         _ => downloaded(caller, &wish).await?,
     };
+    if direction == Direction::Send {
+        caller.files().has_room().await?;
+    }
     let ttl = api.access.directory().settings().token_life.as_secs();
     let grant = Grant::new(&caller.principal.name, direction, &granted, unix_now(), ttl)?;
     let grant = Grant { both, ..grant };
@@ -176,7 +179,7 @@ pub(super) fn frame(api: &Api, host: &str, direction: Direction, rules: &Rules) 
     for port in ["ssh_port", "fasp_port"] {
         spec.insert(port.into(), json!(api.data_port));
     }
-    spec.insert("sshfp".into(), json!(api.fingerprint));
+    spec.insert("sshfp".into(), json!(api.fingerprint()));
     spec.insert("cipher".into(), json!("aes-128"));
     spec.insert("http_fallback".into(), json!(false));
     spec.insert("wss_enabled".into(), json!(false));

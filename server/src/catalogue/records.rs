@@ -1,6 +1,7 @@
 //! What the catalogue holds.
 
 use crate::config::UserConfig;
+use crate::quota::ByteCount;
 use crate::rights::Rights;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +37,9 @@ pub struct AccessKey {
     /// What the client gave as `configuration`; only kept.
     #[serde(default)]
     pub configuration: Value,
+    /// Uploads end when so many bytes lie in the key's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<ByteCount>,
     /// When it was made, unix seconds.
     pub created: u64,
 }

@@ -30,6 +30,7 @@ fn key(id: &str, owner: &str) -> AccessKey {
         verification_key: None,
         name: String::new(),
         configuration: json!({}),
+        quota: None,
         created: 1,
     }
 }

@@ -5,6 +5,7 @@
 use super::{Content, Item, Kind, Listing, Page, Replace, Space, Stat, Storage, StorageError, UploadId};
 use crate::catalogue::Identity;
 use crate::node_path::NodePath;
+use crate::quota::{self, ByteCount, Full, Quota, SessionRoom};
 use crate::rights::{Policy, Right, Rights};
 use bytes::Bytes;
 use godwit_transport::root::Root;
@@ -16,13 +17,64 @@ pub struct Guarded {
     storage: Arc<dyn Storage>,
     base: NodePath,
     policy: Policy,
+    quotas: Vec<Quota>,
 }
 
 impl Guarded {
     /// The view of a caller whose root is `base` in the tree.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>, base: NodePath, policy: Policy) -> Self {
-        Self { storage, base, policy }
+        Self { storage, base, policy, quotas: Vec::new() }
+    }
+
+    /// The same, under these limits.
+    #[must_use]
+    pub fn within(self, quotas: Vec<Quota>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// What limits it.
+    #[must_use]
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    /// Refuses if nothing more may be written.
+    pub async fn has_room(&self) -> Result<(), StorageError> {
+        self.counted(|quotas| {
+            for quota in quotas {
+                let used = quota.used().map_err(|_| StorageError::Unavailable)?;
+                if used >= quota.limit() {
+                    let full = Full { used: ByteCount(used), limit: ByteCount(quota.limit()) };
+                    return Err(StorageError::Full(full));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Asks the quotas; some walk a tree for the answer.
+    async fn counted(
+        &self,
+        ask: impl FnOnce(&[Quota]) -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        if self.quotas.is_empty() {
+            return Ok(());
+        }
+        let quotas = self.quotas.clone();
+        let task = tokio::task::spawn_blocking(move || ask(&quotas));
+        task.await.unwrap_or(Err(StorageError::Unavailable))
+    }
+
+    fn changed(&self) {
+        self.quotas.iter().for_each(Quota::changed);
+    }
+
+    /// A root for uploads by the data endpoint.
+    async fn for_upload(&self, root: Root) -> Result<Root, StorageError> {
+        self.has_room().await?;
+        Ok(SessionRoom::within(&self.quotas).map_or(root.clone(), |room| root.with_room(room)))
     }
 
     /// The same root with other rights.
@@ -112,7 +164,9 @@ impl Guarded {
         if path.is_root() {
             return Err(StorageError::Root);
         }
-        self.storage.remove(&self.inner(path)?).await.map_err(|e| self.out(e))
+        let removed = self.storage.remove(&self.inner(path)?).await.map_err(|e| self.out(e));
+        self.changed();
+        removed
     }
 
     /// See [`Storage::rename`]. Needs the right to edit at both places.
@@ -128,7 +182,17 @@ impl Guarded {
     /// See [`Storage::space`].
     pub async fn space(&self, path: &NodePath) -> Result<Space, StorageError> {
         self.check(path, Right::View)?;
-        self.storage.space(&self.inner(path)?).await.map_err(|e| self.out(e))
+        let disk = self.storage.space(&self.inner(path)?).await.map_err(|e| self.out(e))?;
+        let mut space = disk;
+        for quota in &self.quotas {
+            let quota = quota.clone();
+            let limit = quota.limit();
+            let used = tokio::task::spawn_blocking(move || quota.used()).await;
+            let used = used.ok().and_then(Result::ok).ok_or(StorageError::Unavailable)?;
+            space.total = space.total.min(limit);
+            space.free = space.free.min(limit.saturating_sub(used));
+        }
+        Ok(space)
     }
 
     /// Writes a whole small file, which is visible only when all of it is there.
@@ -138,7 +202,18 @@ impl Guarded {
             return Err(StorageError::Root);
         }
         let path = self.inner(path)?;
-        let upload = self.storage.begin(&path, content.len() as u64).await.map_err(|e| self.out(e))?;
+        let bytes = content.len() as u64;
+        self.counted(move |quotas| quota::take(quotas, bytes).map_err(StorageError::Full)).await?;
+        let result = self.put_whole(&path, content, replace).await;
+        if result.is_err() {
+            // Counted, and not there.
+            self.changed();
+        }
+        result
+    }
+
+    async fn put_whole(&self, path: &NodePath, content: Bytes, replace: Replace) -> Result<(), StorageError> {
+        let upload = self.storage.begin(path, content.len() as u64).await.map_err(|e| self.out(e))?;
         let result = self.put(&upload, content, replace).await;
         if result.is_err() {
             // What cannot be removed stays as a hidden partial file; the error that led here matters more.
@@ -157,7 +232,8 @@ impl Guarded {
     /// The caller's root for the data endpoint, which narrows it to the paths it was asked for.
     pub async fn data_root(&self, paths: &[NodePath], right: Right) -> Result<Root, StorageError> {
         paths.iter().try_for_each(|path| self.check(path, right))?;
-        self.storage.data_root(&self.base).await.map_err(|e| self.out(e))
+        let root = self.storage.data_root(&self.base).await.map_err(|e| self.out(e))?;
+        if right == Right::Edit { self.for_upload(root).await } else { Ok(root) }
     }
 
     /// A folder of the caller's for the data endpoint to write into; made if missing and wanted.
@@ -167,7 +243,8 @@ impl Guarded {
         if !create && self.storage.stat(&inner).await.map_err(|e| self.out(e))?.kind != Kind::Folder {
             return Err(StorageError::NotFolder(folder.clone()));
         }
-        self.storage.data_root(&inner).await.map_err(|e| self.out(e))
+        let root = self.storage.data_root(&inner).await.map_err(|e| self.out(e))?;
+        self.for_upload(root).await
     }
 
     fn inner(&self, path: &NodePath) -> Result<NodePath, StorageError> {
@@ -196,7 +273,7 @@ impl Guarded {
             E::IntoItself(path) => E::IntoItself(self.mine(path)),
             E::Denied { path, right } => E::Denied { path: self.mine(path), right },
             E::Io { path, source } => E::Io { path: self.mine(path), source },
-            other @ (E::Root | E::Name(_) | E::Part | E::Unavailable) => other,
+            other @ (E::Root | E::Name(_) | E::Part | E::Full(_) | E::Unavailable) => other,
         }
     }
 }

@@ -4,8 +4,12 @@
 //! The folder is opened anew for every call: a disk that was mounted meanwhile is seen, and a folder that was moved out of
 //! the tree is not reached through an old handle.
 
-use super::{Content, Kind, Listing, Page, Replace, Space, Stat, Storage, StorageError, UploadId, beneath, walk};
+use super::leftovers::{self, DIGITS, HIDDEN};
+use super::{
+    Content, Kind, Listing, Page, Replace, Space, Stat, Storage, StorageError, UploadId, beneath, usage, walk,
+};
 use crate::node_path::{NodePath, shown};
+use crate::quota::Measure;
 use async_trait::async_trait;
 use bytes::Bytes;
 use godwit_transport::root::Root;
@@ -18,9 +22,6 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-
-/// Before and after the id in the name of a file on its way.
-const HIDDEN: (&str, &str) = (".godwit-up-", super::PARTIAL);
 
 /// Folders that are listed at once: each may hold as many names in memory as the folder has.
 static LISTINGS: Semaphore = Semaphore::const_new(8);
@@ -181,14 +182,17 @@ impl Storage for Local {
         let path = path.clone();
         self.run(move |root| {
             let (folder, _) = beneath::parent(root, &path)?;
-            let mut random = [0u8; 16];
+            leftovers::sweep_once(&folder);
+            let mut random = [0u8; DIGITS / 2];
             getrandom::fill(&mut random).map_err(|_| StorageError::Unavailable)?;
-            let upload = UploadId { id: hex(&random), path, size };
+            let upload = UploadId { id: hex(&random), path, size, held: None };
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let name = hidden(&upload)?;
-            rustix::fs::openat(&folder, &name, flags, Mode::from_raw_mode(0o666))
+            let file = rustix::fs::openat(&folder, &name, flags, Mode::from_raw_mode(0o666))
                 .map_err(|e| beneath::error(&upload.path, e.into()))?;
-            Ok(upload)
+            // RACE: another server may find it before it is held, and remove it: the first part then says so.
+            leftovers::hold(&file);
+            Ok(UploadId { held: Some(Arc::new(file)), ..upload })
         })
         .await
     }
@@ -240,6 +244,11 @@ impl Storage for Local {
         .await
     }
 
+    fn measure(&self, folder: &NodePath) -> Measure {
+        let (path, folder) = (self.path.clone(), folder.clone());
+        Arc::new(move || usage::usage(&path, &folder))
+    }
+
     async fn data_root(&self, folder: &NodePath) -> Result<Root, StorageError> {
         let folder = folder.clone();
         self.run(move |root| match folder.as_rel() {
@@ -271,7 +280,7 @@ fn hex(bytes: &[u8]) -> String {
 /// The name in the target's folder while it is on its way. The id may have come from another node: it is looked at again.
 fn hidden(upload: &UploadId) -> Result<CString, StorageError> {
     let name = || StorageError::Name(shown(&upload.id));
-    if upload.id.len() != 32 || !upload.id.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if upload.id.len() != DIGITS || !upload.id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(name());
     }
     CString::new(format!("{}{}{}", HIDDEN.0, upload.id, HIDDEN.1)).map_err(|_| name())

@@ -8,10 +8,12 @@
 
 mod beneath;
 mod guard;
+mod leftovers;
 mod local;
 mod select;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod walk;
 
 pub use guard::Guarded;
@@ -20,12 +22,15 @@ pub use select::{Filter, Sort, SortBy};
 
 use crate::catalogue::Identity;
 use crate::node_path::NodePath;
+use crate::quota::{Full, Measure};
 use crate::rights::Right;
 use async_trait::async_trait;
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
 use godwit_transport::root::Root;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// Names that end so are files on their way.
 pub const PARTIAL: &str = ".partial";
@@ -79,6 +84,9 @@ pub enum StorageError {
         /// Why.
         source: io::Error,
     },
+    /// A quota is used up.
+    #[error("{0}")]
+    Full(Full),
     /// The docroot itself is missing.
     #[error("the server's administrator must look at this docroot")]
     Unavailable,
@@ -162,7 +170,7 @@ pub trait Content: Send + Sync {
 }
 
 /// Names an upload under way; texts so that another node can carry on with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct UploadId {
     /// Where it shall be.
     pub path: NodePath,
@@ -170,6 +178,8 @@ pub struct UploadId {
     pub id: String,
     /// Bytes it shall have.
     pub size: u64,
+    /// Kept by the node that began it, so that others see that somebody is at work.
+    pub held: Option<Arc<OwnedFd>>,
 }
 
 /// What to do with something at the final name.
@@ -210,6 +220,9 @@ pub trait Storage: Send + Sync {
     async fn commit(&self, upload: &UploadId, replace: Replace) -> Result<(), StorageError>;
     /// Gives it up; what is there of it goes away.
     async fn abort(&self, upload: &UploadId) -> Result<(), StorageError>;
+
+    /// What finds out how many bytes lie beneath a folder; it blocks.
+    fn measure(&self, folder: &NodePath) -> Measure;
 
     /// The folder for the data endpoint, made if missing.
     async fn data_root(&self, folder: &NodePath) -> Result<Root, StorageError>;
