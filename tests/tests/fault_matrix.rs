@@ -7,8 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const FOLDERS: [&str; 6] =
-    ["tests/tests", "tests/browser/tests", "native-host/src", "native-host/tests", "protocol/src", "installer/tests"];
+const FOLDERS: [&str; 7] = [
+    "tests/tests",
+    "tests/browser/tests",
+    "native-host/src",
+    "native-host/tests",
+    "protocol/src",
+    "installer/tests",
+    "server/tests",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -18,13 +25,13 @@ fn root() -> PathBuf {
 fn row(mark: &str) -> Option<String> {
     let (letter, number) = mark.split_at_checked(1)?;
     let plain = !number.is_empty() && number.len() <= 2 && number.bytes().all(|b| b.is_ascii_digit());
-    (matches!(letter, "h" | "s" | "p" | "H" | "S" | "P") && plain)
+    (matches!(letter, "h" | "s" | "p" | "t" | "H" | "S" | "P" | "T") && plain)
         .then(|| format!("{}{}", letter.to_uppercase(), number.trim_start_matches('0')))
 }
 
 /// The row and the test's name, if this line begins a test that bears one.
 fn marked(line: &str) -> Option<(String, String)> {
-    if let Some(rest) = line.trim_start().strip_prefix("fn ") {
+    if let Some(rest) = line.trim_start().trim_start_matches("async ").strip_prefix("fn ") {
         let name = rest.split('(').next()?;
         return Some((row(name.split('_').next()?)?, format!("`{name}`")));
     }
@@ -115,6 +122,7 @@ fn the_table_of_faults_names_tests_that_exist_and_every_row_has_one() {
 #[test]
 fn a_test_bears_its_row_in_its_name() {
     assert_eq!(marked("fn h08_a_thing() {"), Some(("H8".into(), "`h08_a_thing`".into())));
+    assert_eq!(marked("async fn t14_a_thing() {"), Some(("T14".into(), "`t14_a_thing`".into())));
     assert_eq!(marked("  test(\"S11: no page\", async () => {"), Some(("S11".into(), "no page".into())));
     for line in ["fn header(x: u8) {", "fn a_thing() {", "test(\"Hello: you\"", "fn h_8() {", "let h08 = 1;"] {
         assert_eq!(marked(line), None, "{line}");

@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,27 @@ impl Client {
     /// A connection with a control stream on which nothing was said.
     pub async fn connect(&self) -> Peer {
         self.try_connect(self.config.clone()).await.unwrap()
+    }
+
+    /// The first packets of connections with which nobody will carry on. Needs a runtime of several threads.
+    #[must_use]
+    pub fn first_packets(&self, count: usize) -> Vec<Vec<u8>> {
+        let sink = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        sink.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let (mut held, mut packets) = (Vec::new(), BTreeMap::new());
+        let mut buffer = [0; 2_048];
+        while packets.len() < count {
+            // Kept open: what is given up says goodbye.
+            let address = sink.local_addr().unwrap();
+            held.push(self.endpoint.connect_with(self.config.clone(), address, "localhost").unwrap());
+            while packets.len() < held.len() {
+                let length = sink.recv(&mut buffer).unwrap();
+                // The id that the client has chosen for the server; the same again is the same packet again.
+                let id = buffer[6..6 + usize::from(buffer[5])].to_vec();
+                packets.entry(id).or_insert_with(|| buffer[..length].to_vec());
+            }
+        }
+        packets.into_values().collect()
     }
 
     /// Whether a connection for another application protocol comes about.

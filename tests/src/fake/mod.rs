@@ -198,6 +198,21 @@ impl Peer {
         timeout(limit, read).await.unwrap_or(Answer::Silence)
     }
 
+    /// Waits until so many bytes have been asked for; false if that does not happen.
+    pub async fn is_asked_for(&mut self, bytes: u64) -> bool {
+        let read = async {
+            let mut asked = 0;
+            while asked < bytes {
+                let Some(frame) = self.frames.recv().await.flatten() else { return false };
+                let spans = frame["spans"].as_array().filter(|_| frame["t"] == "want").cloned().unwrap_or_default();
+                let length = |span: &Value| Some(span[1].as_u64()?.saturating_sub(span[0].as_u64()?));
+                asked += spans.iter().filter_map(length).sum::<u64>();
+            }
+            true
+        };
+        timeout(6 * PATIENCE, read).await.unwrap_or(false)
+    }
+
     async fn body(&mut self, body: &[u8]) {
         self.raw(&[&(body.len() as u32).to_le_bytes()[..], body].concat()).await;
     }
