@@ -40,7 +40,7 @@ export class Grid {
         return generation === this.generation && index !== undefined && index < (this.listing?.total ?? 0);
       },
       orphaned: () => this.focus(),
-      make: (index) => this.#make(index),
+      make: () => this.#make(),
       place: (element, index) => this.#mark(element, index),
     });
     scroller.addEventListener("scroll", () => this.#stop(), { passive: true });
@@ -119,21 +119,25 @@ export class Grid {
     }
   }
 
-  /** @param {number} index */
-  #make(index) {
+  /** A row that shows one entry, and another when it is needed elsewhere. */
+  #make() {
     const mark = h("span", { class: "check", "aria-hidden": "true" });
     const name = h("span", { class: "name", role: "gridcell", "aria-colindex": "1" });
     const size = h("span", { class: "size", role: "gridcell", "aria-colindex": "2" });
     const time = h("span", { class: "time", role: "gridcell", "aria-colindex": "3" });
-    const element = h("div", { class: "row", role: "row", "data-row": index }, name, size, time);
+    const element = h("div", { class: "row", role: "row" }, name, size, time);
     let shown = "";
-    const update = () => {
+    const show = (/** @type {number} */ index) => {
+      element.dataset.row = String(index);
       const entry = this.listing?.entry(index);
       const now = entry === undefined ? "…" : JSON.stringify(entry);
       if (now === shown) return;
       shown = now;
       if (entry === undefined) {
         name.replaceChildren(mark, h("span", { class: "label muted" }, "…"));
+        size.textContent = time.textContent = "";
+        delete element.dataset.name;
+        delete element.dataset.type;
         return;
       }
       const folder = entry.type === "directory";
@@ -153,8 +157,7 @@ export class Grid {
       size.textContent = folder ? "" : format.bytes(entry.size, language);
       time.textContent = format.date(Date.parse(entry.mtime), language);
     };
-    update();
-    return { element, update };
+    return { element, show };
   }
 
   #place() {

@@ -23,6 +23,9 @@ const ANSWER = 10_000;
 /** Longest wait for what a browser fetches and unpacks by itself, on a busy machine. */
 const FETCHED = 120_000;
 
+/** Pause before the browser is asked for an update again. */
+const ASKED_AGAIN = 15_000;
+
 /** Where they are. */
 export const PROGRAMS = { chromium: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" };
 
@@ -260,9 +263,16 @@ export class Browser {
       await this.#chrome(`${ADDONS}.getAddonByID("${GECKO_ID}").then((addon) => new Promise((done, fail) => { ${look}; })).then(() => true)`);
       return;
     }
-    const { status } = await this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.requestUpdateCheck());
-    if (status !== "update_available") throw new Error(`the browser says ${status}`);
-    await until(`version ${version} is in the profile`, () => this.#unpacked(version), FETCHED);
+    // Chromium may find the update and drop it while it fetches: asked again after a while, it fetches it anew.
+    let next = 0;
+    await until(`version ${version} is in the profile`, async () => {
+      if (this.#unpacked(version)) return true;
+      if (Date.now() < next) return false;
+      next = Date.now() + ASKED_AGAIN;
+      const { status } = await this.#inExtension(() => /** @type {any} */ (globalThis).chrome.runtime.requestUpdateCheck());
+      if (status === "no_update") throw new Error(`the browser says ${status}`);
+      return false;
+    }, FETCHED);
   }
 
   /** Takes the extension away and installs it again, with the pages that are open. */

@@ -53,7 +53,9 @@ inEachBrowser("policy", (name) => {
     await answered();
   });
 
-  test("a higher version on the company's server takes its place", async () => {
+  // Chromium finds the new version at once, and now and then unpacks it minutes later.
+  const slow = name === "chromium" && process.env.GODWIT_SOAK === undefined && "takes minutes at times: GODWIT_SOAK=1 runs it";
+  test("a higher version on the company's server takes its place", { skip: slow }, async () => {
     company.publish("1.0.1");
     await world.browser.update("1.0.1");
     await world.browser.close();
