@@ -219,6 +219,8 @@ impl Landing {
             let mut work = state.work();
             match &work.partial {
                 Some(partial) => partial.clone(),
+                // Another unit's failure ended it meanwhile: a new partial file would stay for ever.
+                None if work.is_closed() => return Ok(()),
                 None => {
                     let folder = self.root.folder(state.path.parent().as_ref())?;
                     let partial = Partial::create(&self.names, &self.wish(state, &folder))?;

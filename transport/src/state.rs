@@ -192,6 +192,11 @@ impl Work {
         !self.closed
     }
 
+    /// True once the entry has ended, or has all its units.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Ends the entry; false if it has ended already or is complete.
     pub(crate) fn close(&mut self) -> bool {
         !std::mem::replace(&mut self.closed, true)
