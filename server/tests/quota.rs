@@ -49,6 +49,8 @@ fn upload(server: &Server, place: &Place, name: &str, size: usize) -> Start {
 /// Bytes on the disk.
 fn used(folder: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
+    // Blocks are counted when the disk has them.
+    rustix::fs::sync();
     let mut sum = 0;
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let meta = entry.metadata().unwrap();
