@@ -3,7 +3,7 @@
 // agent and nowhere else; it is saved only if wanted, and only after the server has accepted it.
 
 import { byId, ready } from "../ui/dom.js";
-import { armLater, decide, question, showOrigin } from "../ui/prompt.js";
+import { armLater, complaints, decide, question, showOrigin } from "../ui/prompt.js";
 import { localize, t } from "../ui/text.js";
 
 localize();
@@ -16,19 +16,7 @@ const problem = byId("problem");
 /** An empty password means the saved one. */
 let saved = false;
 
-/** @param {HTMLInputElement} field @param {string} text */
-function complain(field, text) {
-  problem.textContent = text;
-  field.setAttribute("aria-invalid", "true");
-  field.focus();
-}
-
-for (const field of [user, password]) {
-  field.addEventListener("input", () => {
-    field.removeAttribute("aria-invalid");
-    problem.textContent = "";
-  });
-}
+const complain = complaints([user, password], problem);
 
 show.addEventListener("change", () => {
   password.type = show.checked ? "text" : "password";

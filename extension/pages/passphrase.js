@@ -3,7 +3,7 @@
 // goes to the agent and nowhere else.
 
 import { byId, ready } from "../ui/dom.js";
-import { armLater, decide, question, showOrigin } from "../ui/prompt.js";
+import { armLater, complaints, decide, question, showOrigin } from "../ui/prompt.js";
 import { strengthOf } from "../ui/strength.js";
 import { localize, t } from "../ui/text.js";
 
@@ -18,19 +18,7 @@ const LONGEST = 4096;
 /** A new one; else the one that the files were encrypted with. */
 let creates = false;
 
-/** @param {HTMLInputElement} field @param {string} text */
-function complain(field, text) {
-  problem.textContent = text;
-  field.setAttribute("aria-invalid", "true");
-  field.focus();
-}
-
-for (const field of [passphrase, again]) {
-  field.addEventListener("input", () => {
-    field.removeAttribute("aria-invalid");
-    problem.textContent = "";
-  });
-}
+const complain = complaints([passphrase, again], problem);
 
 passphrase.addEventListener("input", () => {
   const strength = strengthOf(passphrase.value);

@@ -67,3 +67,21 @@ export function showOrigin(element, { origin, letters }) {
   own.textContent = t("originLetters", letters);
   element.append(" ", own);
 }
+
+/**
+ * What is wrong with a field of a question, said above the fields until it is typed in again.
+ * @param {HTMLInputElement[]} fields @param {HTMLElement} problem
+ */
+export function complaints(fields, problem) {
+  for (const field of fields) {
+    field.addEventListener("input", () => {
+      field.removeAttribute("aria-invalid");
+      problem.textContent = "";
+    });
+  }
+  return (/** @type {HTMLInputElement} */ field, /** @type {string} */ text) => {
+    problem.textContent = text;
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+  };
+}

@@ -23,8 +23,6 @@ pub use seal::{Sealed, Sealer};
 
 /// What the name of an encrypted file ends with.
 pub const SUFFIX: &str = ".age";
-/// Shortest and longest passphrase, bytes.
-pub const PASSPHRASE: std::ops::RangeInclusive<usize> = 1..=4096;
 
 /// Content of a chunk, bytes.
 const CHUNK: usize = 64 * 1024;

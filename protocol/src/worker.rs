@@ -57,6 +57,9 @@ pub struct Start {
     pub protection: Option<Protection>,
 }
 
+/// Longest passphrase, bytes.
+pub const MAX_PASSPHRASE: usize = 4096;
+
 /// Files that are encrypted where they are stored, in the age format, under their name with `.age`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {

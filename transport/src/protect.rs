@@ -6,10 +6,10 @@ use crate::failure::disk;
 use crate::replace::Seat;
 use crate::root::{Metadata, Root};
 use crate::scan::{Source, file_entry};
-use godwit_protection::{OpenError, Opener, PASSPHRASE, SUFFIX, Sealer};
+use godwit_protection::{OpenError, Opener, SUFFIX, Sealer};
 use godwit_protocol::spec::{ContentProtection, Direction};
 use godwit_protocol::wire::Entry;
-use godwit_protocol::worker::{Failure, Protection, Start, Unlocked};
+use godwit_protocol::worker::{Failure, MAX_PASSPHRASE, Protection, Start, Unlocked};
 use godwit_protocol::{ErrorCode, RelPath};
 use rustix::fs::fsync;
 use std::fs::File;
@@ -35,7 +35,7 @@ pub(crate) fn wanted(start: &Start) -> Result<Option<&Protection>, Failure> {
             "uploads are encrypted, downloads are decrypted, not the other way round",
         ));
     }
-    if !PASSPHRASE.contains(&protection.passphrase.expose().len()) {
+    if !(1..=MAX_PASSPHRASE).contains(&protection.passphrase.expose().len()) {
         return Err(Failure::new(ErrorCode::Usage, "the passphrase is empty or too long"));
     }
     Ok(Some(protection))

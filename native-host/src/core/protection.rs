@@ -10,10 +10,7 @@ use godwit_protocol::page::PageAnswer;
 use godwit_protocol::spec::{ContentProtection, Direction, TransferSpec};
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::ui::{Decision, Question};
-use godwit_protocol::worker::{Failure, Protection, Unlocked};
-
-/// Longest passphrase, bytes.
-const MAX_PASSPHRASE: usize = 4096;
+use godwit_protocol::worker::{Failure, MAX_PASSPHRASE, Protection, Unlocked};
 
 /// Refuses what could not be done at any later time.
 pub(super) fn judge(request: &StartRequest) -> Result<(), PageAnswer> {
