@@ -28,6 +28,10 @@ use tokio::task::JoinSet;
 /// where all of it has to stay in the cache until it is sent.
 const READERS: usize = 16;
 const NEAR_READERS: usize = 4;
+/// A session that is limited to less than so many bytes per second keeps two: one unit is handed over while the next waits.
+/// There are hundreds of those at once.
+const SLOW: u64 = 2_000_000;
+const SLOW_READERS: usize = 2;
 /// Paths shorter than this are as fast as the two programs.
 const NEAR: Duration = Duration::from_millis(2);
 /// Open entries the sender allows itself; well under the limit, so that a slow answer is no fault.
@@ -61,6 +65,7 @@ pub(crate) struct Shared {
     book: Mutex<Book>,
     pub(crate) reader: Arc<Reader>,
     pace: Pace,
+    limits: Arc<Limits>,
     /// Spans that went down with a further connection and count as sent.
     lost: Mutex<Vec<(u64, u64)>>,
     /// Entries are numbered in the order of their frames: held from the one to the other.
@@ -99,6 +104,7 @@ impl Sender {
             book: Mutex::default(),
             reader: Arc::new(Reader::new(scanner.root(), scanner.sealing())),
             pace: Pace::new(self.limits.clone()),
+            limits: self.limits,
             lost: Mutex::default(),
             announcing: tokio::sync::Mutex::new(()),
             troubles,
@@ -115,10 +121,15 @@ impl Begun {
     /// Serves until the receiver's result.
     pub(crate) async fn run(mut self, inbox: &mut Inbox) -> Result<SessionResult, Failure> {
         let (shared, tasks) = (self.shared, &mut self.tasks);
-        let readers = if shared.connection.rtt() < NEAR { NEAR_READERS } else { READERS };
-        for _ in 0..readers {
-            tasks.spawn(shared.clone().serve());
-        }
+        let mut readers = 0;
+        let far = shared.connection.rtt() >= NEAR;
+        let more = |readers: &mut usize, tasks: &mut JoinSet<Result<(), Failure>>| {
+            for _ in *readers..wanted_readers(far, shared.limits.bytes_per_second()) {
+                tasks.spawn(shared.clone().serve());
+                *readers += 1;
+            }
+        };
+        more(&mut readers, tasks);
         let mut losses = shared.lines.losses();
         let windows = crate::windows::follow_sending(shared.lines.clone());
         tasks.spawn(async {
@@ -201,6 +212,8 @@ impl Begun {
                     Err(_) => {}
                 },
                 _ = alive.tick() => {
+                    // The limit may have been raised.
+                    more(&mut readers, tasks);
                     let now = shared.meter.work();
                     if std::mem::replace(&mut worked, now) != now {
                         shared.outbox.send(Control::Alive).await;
@@ -382,6 +395,15 @@ impl Shared {
     }
 }
 
+/// Segments that are read or wait at once, on a path that is `far` or not and with this limit.
+fn wanted_readers(far: bool, limit: Option<u64>) -> usize {
+    match limit {
+        Some(limit) if limit < SLOW => SLOW_READERS,
+        _ if far => READERS,
+        _ => NEAR_READERS,
+    }
+}
+
 /// Enters an entry into the book, under the next number.
 pub(crate) fn enter(
     book: &mut Book,
@@ -406,4 +428,17 @@ pub(crate) fn enter(
         return Err(Failure::new(ErrorCode::TooManyFiles, "more than one session can carry"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_limited_to_little_reads_little_ahead() {
+        assert_eq!(wanted_readers(true, Some(125_000)), SLOW_READERS);
+        assert_eq!(wanted_readers(false, Some(125_000)), SLOW_READERS);
+        assert_eq!((wanted_readers(true, None), wanted_readers(false, None)), (READERS, NEAR_READERS));
+        assert_eq!(wanted_readers(true, Some(SLOW)), READERS);
+    }
 }
