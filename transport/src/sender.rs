@@ -124,7 +124,7 @@ impl Begun {
         let mut readers = 0;
         let far = shared.connection.rtt() >= NEAR;
         let more = |readers: &mut usize, tasks: &mut JoinSet<Result<(), Failure>>| {
-            for _ in *readers..wanted_readers(far, shared.limits.bytes_per_second()) {
+            while *readers < wanted_readers(far, shared.limits.bytes_per_second()) {
                 tasks.spawn(shared.clone().serve());
                 *readers += 1;
             }
