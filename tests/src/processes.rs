@@ -52,6 +52,29 @@ pub fn peak(pid: u32) -> u64 {
         * 1024
 }
 
+/// Seconds of processor time that a process has taken itself, without children; 0 if it is gone.
+#[must_use]
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Fields 14 and 15; the name before may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
+/// Seconds of processor time that the whole machine has been busy.
+#[must_use]
+pub fn machine_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<f64> =
+        stat.lines().next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // All but idle and waiting for disks.
+    let busy = |n: usize| fields.get(n).copied().unwrap_or_default();
+    (busy(0) + busy(1) + busy(2) + busy(5) + busy(6)) / TICKS
+}
+
+/// What the kernel counts in, on every system that Linux runs on today.
+const TICKS: f64 = 100.0;
+
 /// Begins a new measurement of [`peak`]. True if the kernel lets us.
 pub fn forget_peak(pid: u32) -> bool {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").is_ok()

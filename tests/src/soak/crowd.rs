@@ -39,7 +39,9 @@ pub(super) struct Shared {
     over: AtomicBool,
     wanted: AtomicI64,
     open: AtomicI64,
-    least: AtomicI64,
+    /// How many were open whenever it was looked, together, and how often that was.
+    seen: AtomicU64,
+    looks: AtomicU64,
     opened: AtomicU64,
     refused: AtomicU64,
     later: AtomicU64,
@@ -65,14 +67,15 @@ impl Crowd {
         Self { shared, begin: Instant::now(), thread: Some(thread) }
     }
 
-    /// Waits until all are connected; from now on it is counted how few there are.
+    /// Waits until all are connected; from now on it is counted how many there are.
     pub(super) fn until_all_are_there(&self) {
         let all = || {
             let wanted = self.shared.wanted.load(Ordering::SeqCst);
             wanted > 0 && self.shared.open.load(Ordering::SeqCst) >= wanted * 98 / 100
         };
         crate::wait::until_true("all are connected", crate::wait::LONG, all);
-        self.shared.least.store(i64::MAX, Ordering::SeqCst);
+        self.shared.seen.store(0, Ordering::SeqCst);
+        self.shared.looks.store(0, Ordering::SeqCst);
     }
 
     /// Ends it; what was counted.
@@ -80,10 +83,10 @@ impl Crowd {
         let seconds = self.begin.elapsed().as_secs_f64();
         self.stop();
         let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-        let Shared { least, opened, refused, later, let_in, failed, .. } = &*self.shared;
+        let Shared { seen, looks, opened, refused, later, let_in, failed, .. } = &*self.shared;
         let answered = count(refused) + count(later) + count(let_in) + count(failed);
         json!({
-            "least": least.load(Ordering::SeqCst), "opened": count(opened), "refused": count(refused),
+            "on average": count(seen) / count(looks).max(1), "opened": count(opened), "refused": count(refused),
             "told to come later": count(later), "let in": count(let_in), "no answer": count(failed),
             "per_second": answered as f64 / seconds,
         })
@@ -111,6 +114,8 @@ impl Shared {
     async fn ended(&self) {
         while !self.is_over() {
             tokio::time::sleep(Duration::from_millis(100)).await;
+            self.seen.fetch_add(self.open.load(Ordering::SeqCst).max(0).unsigned_abs(), Ordering::SeqCst);
+            self.looks.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -138,16 +143,15 @@ impl Doing for Idle {
                             shared.opened.fetch_add(1, Ordering::SeqCst);
                             shared.open.fetch_add(1, Ordering::SeqCst);
                             silent(stream, n % 2 == 0).await;
-                            let open = shared.open.fetch_sub(1, Ordering::SeqCst) - 1;
-                            shared.least.fetch_min(open, Ordering::SeqCst);
+                            shared.open.fetch_sub(1, Ordering::SeqCst);
                         }
                         Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                     }
                 }
             });
-            // The system's queue for new connections has an end.
+            // The system's queue for new connections has an end, and who came together is sent away together.
             if n % 100 == 99 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
             }
         }
         shared.ended().await;
