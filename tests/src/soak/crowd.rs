@@ -1,5 +1,7 @@
-//! Crowds of connections from many of this machine's addresses.
+//! Crowds: connections from many of this machine's addresses, and sessions at a slow rate, all from one process, because two
+//! hundred client programs cost the machine that the server runs on four times what they cost the server.
 
+use godwit_protocol::worker::{Command as Order, Report, Start};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 
 /// A guess that is not answered by then is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,6 +34,49 @@ pub(super) struct Guesses {
     pub(super) server: SocketAddr,
     pub(super) per_second: u32,
     pub(super) addresses: u32,
+}
+
+/// Sessions that go on at their rate for as long as the run: the workers' own client, without a process for each.
+pub(super) struct Sessions {
+    runtime: tokio::runtime::Runtime,
+    all: Vec<Session>,
+}
+
+struct Session {
+    wire: Arc<AtomicU64>,
+    /// Its end would stop the session.
+    _orders: mpsc::Sender<Order>,
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { runtime, all: Vec::new() }
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, start: Start) {
+        let (wire, (orders, heard)) = (Arc::new(AtomicU64::new(0)), mpsc::channel(1));
+        let (sender, mut reports) = mpsc::channel(64);
+        let own = wire.clone();
+        self.runtime.spawn(async move {
+            let ended = godwit_transport::client::run(&start, sender, heard).await;
+            println!("a slow session ended: {ended:?}");
+        });
+        self.runtime.spawn(async move {
+            while let Some(report) = reports.recv().await {
+                if let Report::Stats(stats) = report {
+                    own.store(stats.bytes_on_wire, Ordering::Relaxed);
+                }
+            }
+        });
+        self.all.push(Session { wire, _orders: orders });
+    }
+
+    /// Bytes that each has had on the wire so far.
+    pub(super) fn look(&self) -> Vec<u64> {
+        self.all.iter().map(|session| session.wire.load(Ordering::Relaxed)).collect()
+    }
 }
 
 /// What is counted.

@@ -1,7 +1,7 @@
 //! A server with much to do: hundreds of sessions, thousands of connections that say nothing, and a flood of wrong passwords.
 //! What the others get meanwhile is measured against what they had in the same run before it.
 
-use super::crowd::{Crowd, Guesses, Idle};
+use super::crowd::{Crowd, Guesses, Idle, Sessions};
 use super::{MIB, Outcome};
 use crate::wait::LONG;
 use crate::worker_pipe::start_at;
@@ -56,19 +56,13 @@ const FILE: u64 = 512 * MIB;
 /// Everybody who only wants to be served.
 struct Scene {
     plan: Plan,
-    slow: Vec<Slow>,
+    slow: Sessions,
     fast: Vec<Fast>,
     asker: Asker,
     // Dropped in this order: processes before the folders.
     server: Server,
     scratch: Scratch,
     memory: tempfile::TempDir,
-}
-
-/// A session that goes on at its rate for as long as the run.
-struct Slow {
-    worker: WorkerPipe,
-    wire: u64,
 }
 
 /// Sessions as fast as they can be, one after the other.
@@ -110,7 +104,7 @@ impl Scene {
             tree::file(&file, size, 41);
         }
         let asker = Asker::start(&server);
-        Self { plan, slow: Vec::new(), fast: Vec::new(), asker, server, scratch, memory }
+        Self { plan, slow: Sessions::new(), fast: Vec::new(), asker, server, scratch, memory }
     }
 
     fn job(&self, n: u32, direction: Direction, file: &str, rate: RateSettings) -> Start {
@@ -139,18 +133,12 @@ impl Scene {
         };
         for n in 0..self.plan.slow {
             let direction = if n % 2 == 0 { Direction::Send } else { Direction::Receive };
-            let mut worker = WorkerPipe::of(&mut self.worker());
-            worker.tell(&Order::Start(Box::new(self.job(n, direction, "slow.bin", rate))));
-            self.slow.push(Slow { worker, wire: 0 });
+            self.slow.add(self.job(n, direction, "slow.bin", rate));
             // They come one after the other, a few at a time: beginning is work for the clients too, on the same machine.
-            let deadline = Instant::now() + LONG;
-            let waiting = |all: &mut [Slow]| all.iter_mut().map(Slow::look).filter(|wire| *wire == 0).count();
-            while waiting(&mut self.slow) >= AT_ONCE {
-                assert!(Instant::now() < deadline, "sessions do not begin");
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            let waiting = || self.slow.look().iter().filter(|wire| **wire == 0).count() < AT_ONCE;
+            crate::wait::until_true("sessions begin", LONG, waiting);
         }
-        crate::wait::until_true("all of them have begun", LONG, || self.slow.iter_mut().all(|slow| slow.look() > 0));
+        crate::wait::until_true("all of them have begun", LONG, || self.slow.look().iter().all(|wire| *wire > 0));
     }
 
     fn add_fast(&mut self) {
@@ -170,7 +158,7 @@ impl Scene {
         std::thread::sleep(settle);
         processes::forget_peak(self.server.pid());
         self.asker.take();
-        let before: Vec<u64> = self.slow.iter_mut().map(Slow::look).collect();
+        let before = self.slow.look();
         let moved: u64 = self.fast.iter().map(|fast| fast.moved.load(Ordering::Relaxed)).sum();
         let pid = self.server.pid();
         let cpu = || [processes::cpu_seconds(pid), processes::cpu_seconds(std::process::id()), processes::machine_seconds()];
@@ -179,7 +167,7 @@ impl Scene {
         let seconds = begin.elapsed().as_secs_f64();
         let mut cores = cpu();
         cores.iter_mut().zip(worked).for_each(|(now, then)| *now = ((*now - then) / seconds * 100.0).round() / 100.0);
-        let after = self.slow.iter_mut().map(Slow::look);
+        let after = self.slow.look().into_iter();
         let rates: Vec<f64> = after.zip(before).map(|(now, then)| (now - then) as f64 / seconds / 125.0).collect();
         let moved = self.fast.iter().map(|fast| fast.moved.load(Ordering::Relaxed)).sum::<u64>() - moved;
         let (mut times, failed) = self.asker.take();
@@ -226,14 +214,6 @@ impl Served {
             figures[format!("{who} keep")] = json!(share);
         }
         figures
-    }
-}
-
-impl Slow {
-    /// Bytes on the wire so far.
-    fn look(&mut self) -> u64 {
-        self.wire = self.worker.newest().map_or(self.wire, |stats| stats.bytes_on_wire);
-        self.wire
     }
 }
 
