@@ -2,10 +2,10 @@
 //!
 //! Knows nothing of users: it hashes, and it checks a password against a hash.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, PasswordHash, PasswordHasher, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use godwit_protocol::Secret;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -19,6 +19,8 @@ const MAX_LANES: u32 = 8;
 pub const MAX_PASSWORD: usize = 1024;
 /// Most hash computations at once, however many processors there are: bounds memory under a flood of logins.
 const MOST_AT_ONCE: usize = 4;
+/// The most memory that a computation leaves for the next one, KiB; what a hash needs beyond that is given back at once.
+const KEPT_KIB: usize = 64 * 1024;
 /// By how much everybody else goes first, as in nice(1): who guesses passwords takes processor time that nobody wants.
 const NICE: i32 = 10;
 
@@ -101,11 +103,28 @@ impl Hash {
         Self::parse(&phc)
     }
 
-    /// Takes the time of one hash computation; compares in constant time.
-    fn fits(&self, password: &Secret) -> bool {
-        let Ok(parsed) = PasswordHash::new(&self.phc) else { return false };
-        // The instance's own parameters do not matter: those of the hash are used.
-        Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok()
+    /// Takes the time of one hash computation; compares in constant time. `memory` may hold anything, and is made larger if the
+    /// hash needs more.
+    fn fits(&self, password: &Secret, memory: &mut Vec<Block>) -> bool {
+        self.compute(password, memory).unwrap_or(false)
+    }
+
+    fn compute(&self, password: &Secret, memory: &mut Vec<Block>) -> Result<bool, argon2::password_hash::Error> {
+        let parsed = PasswordHash::new(&self.phc)?;
+        let (Some(salt), Some(expected)) = (parsed.salt, parsed.hash) else { return Ok(false) };
+        let version = parsed.version.map_or(Ok(Version::default()), Version::try_from)?;
+        let params = Params::try_from(&parsed)?;
+        let blocks = params.block_count();
+        if memory.len() < blocks {
+            memory.resize(blocks, Block::default());
+        }
+        let mut bytes = [0; Salt::MAX_LENGTH];
+        let salt = salt.decode_b64(&mut bytes)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
+        let computed = Output::init_with(expected.len(), |out| {
+            Ok(argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, out, memory)?)
+        })?;
+        Ok(computed == expected)
     }
 }
 
@@ -114,6 +133,9 @@ impl Hash {
 pub struct Checker {
     turns: Arc<Semaphore>,
     computed: Arc<AtomicU64>,
+    /// What ended computations have left, at most one for each turn. Memory that is taken and given back by ever new threads
+    /// stays in the allocator's many places: a flood of wrong passwords once cost half a gigabyte.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Default for Checker {
@@ -121,7 +143,7 @@ impl Default for Checker {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         // Half of them stay free whatever happens.
         let turns = Semaphore::new((processors / 2).clamp(1, MOST_AT_ONCE));
-        Self { turns: Arc::new(turns), computed: Arc::default() }
+        Self { turns: Arc::new(turns), computed: Arc::default(), memory: Arc::default() }
     }
 }
 
@@ -140,12 +162,18 @@ impl Checker {
         let Ok(permit) = self.turns.clone().acquire_owned().await else { return false };
         self.computed.fetch_add(1, Ordering::Relaxed);
         let (sender, result) = oneshot::channel();
+        let spare = self.memory.clone();
         // A thread's place in the queue for processors can be lowered but not raised again: none that others use.
         let spawned = std::thread::Builder::new().name("password".into()).spawn(move || {
             if let Err(error) = rustix::process::nice(NICE) {
                 tracing::debug!(%error, "a password is checked as if it were as urgent as the rest");
             }
-            let fits = hash.fits(&password);
+            let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = lock().pop().unwrap_or_default();
+            let fits = hash.fits(&password, &mut memory);
+            if memory.len() <= KEPT_KIB {
+                lock().push(memory);
+            }
             // The permit lives as long as the computation, even if the one who asked has gone.
             drop(permit);
             let _ = sender.send(fits);
@@ -165,9 +193,16 @@ mod tests {
     #[test]
     fn a_password_fits_its_own_hash_only() {
         let hash = Hash::of(&Secret::new("correct horse")).unwrap();
-        assert!(hash.fits(&Secret::new("correct horse")));
-        assert!(!hash.fits(&Secret::new("correct horsf")));
-        assert!(!hash.decoy().unwrap().fits(&Secret::new("correct horse")));
+        let memory = &mut Vec::new();
+        assert!(hash.fits(&Secret::new("correct horse"), memory));
+        assert!(!hash.fits(&Secret::new("correct horsf"), memory));
+        assert!(!hash.decoy().unwrap().fits(&Secret::new("correct horse"), memory));
+        assert!(hash.fits(&Secret::new("correct horse"), memory), "what the memory held does not matter");
+        let small = Hash::with_params(&Secret::new("x"), Params::new(64, 3, 2, None).unwrap()).unwrap();
+        assert!(small.fits(&Secret::new("x"), memory), "nor that there is too much of it");
+        use argon2::password_hash::PasswordVerifier as _;
+        let parsed = PasswordHash::new(small.as_str()).unwrap();
+        assert!(Argon2::default().verify_password(b"x", &parsed).is_ok(), "as the library judges");
         assert_eq!(hash.decoy().unwrap().cost, hash.cost);
     }
 
