@@ -1,7 +1,8 @@
 //! What a predecessor's values mean here. Pure.
 //!
-//! Only what the vendor documents is taken; what has no counterpart, no unit, or no sense is named, so that the person can do it
-//! by hand. Nothing secret is ever shown: not its value, and not a part of it.
+//! Only values under names that we know are taken; which of these the vendor's guides have and which are assumed stands in
+//! docs/use.md. What has no counterpart, no unit, or no sense is named, so that the person can do it by hand. Nothing secret is
+//! ever shown: not its value, and not a part of it.
 
 use super::entries::Entry;
 use serde_json::Value;
@@ -81,8 +82,8 @@ pub(super) fn understand(entries: &[Entry]) -> (Vec<Wish>, Vec<Left>) {
     (wishes.into_values().collect(), left)
 }
 
-/// By the place in the file. `conf`: Cargo, XML of version 1 and JSON of versions 3 and 4. `CONF`: the `aspera.conf` of Connect and
-/// Drive.
+/// By the place in the file. `conf`: Cargo, XML of version 1 (as its guide has it) and JSON of versions 3 and 4 (assumed). `CONF`: the
+/// `aspera.conf` of Connect and Drive (the way to the names below is assumed).
 fn sense(place: &str) -> Sense {
     if is_secret(place) {
         return Sense::Not(SECRET);

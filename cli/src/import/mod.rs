@@ -139,7 +139,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), ImportError> {
     if args.yes { say(args, &report, "Done.") } else { say_only(args, "Done.") }
 }
 
-/// The file that was named, or those that are where the products keep them.
+/// The file that was named, or those that are where the products are taken to keep them (docs/use.md says what is assumed).
 fn places(args: &ImportArgs) -> Vec<PathBuf> {
     if let Some(file) = &args.file {
         return vec![file.clone()];
@@ -162,7 +162,7 @@ fn places(args: &ImportArgs) -> Vec<PathBuf> {
     all
 }
 
-/// Cargo 3 and later leave the name to the administrator.
+/// Of Cargo 3 and later, of which no name is known.
 fn configurations(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).take(1_000).collect();
