@@ -161,7 +161,8 @@ impl Scene {
         let before = self.slow.look();
         let moved: u64 = self.fast.iter().map(|fast| fast.moved.load(Ordering::Relaxed)).sum();
         let pid = self.server.pid();
-        let cpu = || [processes::cpu_seconds(pid), processes::cpu_seconds(std::process::id()), processes::machine_seconds()];
+        let cpu =
+            || [processes::cpu_seconds(pid), processes::cpu_seconds(std::process::id()), processes::machine_seconds()];
         let (begin, worked) = (Instant::now(), cpu());
         std::thread::sleep(self.plan.window);
         let seconds = begin.elapsed().as_secs_f64();
