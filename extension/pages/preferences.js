@@ -6,6 +6,7 @@ import { ask, begin, on } from "../ui/background.js";
 import { showConnection } from "../ui/connection.js";
 import { byId, h, ready } from "../ui/dom.js";
 import { refusalText } from "../ui/errors.js";
+import { HostList } from "../ui/host-list.js";
 import { takeFile } from "../ui/import.js";
 import { noteText } from "../ui/reasons.js";
 import { remembered } from "../ui/remembered.js";
@@ -26,7 +27,7 @@ const TITLES = {
 
 localize();
 
-/** @type {Map<string, SettingRow>} */
+/** @type {Map<string, SettingRow | HostList>} */
 const rows = new Map();
 /** @type {SettingsView | null} */
 let settings = null;
@@ -93,7 +94,8 @@ function show(view) {
 /** @param {string} name @param {SettingValue} value */
 function addRow(name, value) {
   const setting = SETTINGS.find((each) => each.name === name) ?? unknown(name, value);
-  const row = new SettingRow(setting, async (changed, wish) => show(await ask("ui.change-settings", { changes: { [changed]: wish } })));
+  const change = async (/** @type {string} */ changed, /** @type {SettingValue} */ wish) => show(await ask("ui.change-settings", { changes: { [changed]: wish } }));
+  const row = setting.kind === "hosts" ? new HostList(setting, change) : new SettingRow(setting, change);
   rows.set(name, row);
   // Before the lists and buttons that a section ends with.
   const section = byId(setting.section);

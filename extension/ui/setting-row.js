@@ -16,6 +16,13 @@ const PLAIN = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" 
 /** Numbers as they are typed in this language, without marks between thousands: the field must take back what it shows. */
 const typed = new Intl.NumberFormat(language, { maximumFractionDigits: 3, useGrouping: false });
 
+/** Why the agent refused a value of a setting. @param {Setting} setting @param {unknown} error @returns {string} */
+export function refusal({ name }, error) {
+  // The row says which setting it is; in English the agent's words say more than the catalogue's.
+  const english = error instanceof Error ? error.message.replace(`${name}: `, "") : String(error);
+  return language.startsWith("en") ? english : refusalText(error);
+}
+
 export class SettingRow {
   /** @param {Setting} setting @param {Change} change */
   constructor(setting, change) {
@@ -116,7 +123,7 @@ export class SettingRow {
     if (kind === "switch") return field.checked;
     const text = field.value.trim();
     if (kind === "path") return text === "" ? null : text;
-    if (kind === "choice" || kind === "suffix" || kind === "character" || kind === "hosts") return text;
+    if (kind === "choice" || kind === "suffix" || kind === "character") return text;
     if (text === "" && zero !== undefined) return 0;
     if (kind === "count") return /^\d+$/u.test(text) ? Number(text) : NaN;
     return join(text, this.unit?.value ?? "", kind === "rate" ? RATES : TIMES);
@@ -139,9 +146,7 @@ export class SettingRow {
       byId("spoken").textContent = t("savedSetting", this.label);
       if (focused) this.field.focus();
     } catch (error) {
-      // The row says which setting it is; in English the agent's words say more than the catalogue's.
-      const english = error instanceof Error ? error.message.replace(`${this.setting.name}: `, "") : String(error);
-      this.#complain(language.startsWith("en") ? english : refusalText(error));
+      this.#complain(refusal(this.setting, error));
     }
   }
 

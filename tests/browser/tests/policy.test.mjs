@@ -68,7 +68,7 @@ inEachBrowser("policy", (name) => {
     await world.browser.close();
     machine.run("godwit", ["agent", "stop"]);
     const { origin } = new URL(world.pages.address);
-    company.rule(`[lock.queue]\nactive = 7\n[trust]\ntrusted = ["${origin}"]\nonly_listed = true\n`);
+    company.rule(`[lock.queue]\nactive = 7\n[lock.security]\nprotected_hosts = "*.company.example"\n[trust]\ntrusted = ["${origin}"]\nonly_listed = true\n`);
     await start();
     const site = await world.openSite();
     void site.first("showSelectFileDialog", { title: "A file" });
@@ -86,6 +86,9 @@ inEachBrowser("policy", (name) => {
     const active = '[data-setting="queue.active"]';
     await until("the fixed value is shown", async () => (await preferences.value(`${active} .field`)) === "7");
     assert.equal(await preferences.evaluate((s) => /** @type {HTMLInputElement} */ (document.querySelector(s)).disabled, `${active} .field`), true);
+    const list = "#set-security-protected-hosts";
+    await until("the list of servers is the administrator's", async () => /administrator/i.test(await preferences.text(`${list} [data-host="*.company.example"]`)));
+    assert.ok(!(await preferences.shows(`${list} button`)) && !(await preferences.shows(`${list}-new`)), "and cannot be changed");
     await until("the site is listed as the administrator's", async () => /administrator/i.test(await preferences.text(`[data-managed="${origin}"]`)));
   });
 

@@ -123,6 +123,46 @@ inEachBrowser("preferences", (name) => {
     await until("it is forgotten", async () => !(await preferences.shows("#restricted [data-pattern]")));
   });
 
+  test("servers whose uploads are encrypted are a list: added, refused with a reason, removed by the keyboard", async () => {
+    const list = "#set-security-protected-hosts";
+    const hosts = () => preferences.evaluate((s) => [...document.querySelectorAll(`${s} [data-host]`)].map((each) => each.getAttribute("data-host")), list);
+    const focused = () => preferences.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+    assert.deepEqual(await hosts(), []);
+    assert.ok(await preferences.shows(`${list} ~ .none`), "an empty list says so");
+    await preferences.click('[data-section="security"]');
+    for (const typed of ["store.example", "*.film.example, 192.0.2.7"]) {
+      await preferences.fill(`${list}-new`, typed);
+      await preferences.click(`${list} ~ .adder button`);
+      await until(`${typed} is taken`, async () => (await preferences.value(`${list}-new`)) === "");
+    }
+    await until("all are listed", async () => String(await hosts()) === "store.example,*.film.example,192.0.2.7");
+    assert.match(written(), /protected_hosts = "store\.example \*\.film\.example 192\.0\.2\.7"/u);
+    assert.ok(!(await preferences.shows(`${list} ~ .none`)));
+    // Nothing is listed twice.
+    await preferences.fill(`${list}-new`, "STORE.example");
+    await preferences.click(`${list} ~ .adder button`);
+    await until("that is in the list", async () => (await preferences.value(`${list}-new`)) === "");
+    assert.equal((await hosts()).length, 3);
+    await preferences.fill(`${list}-new`, "no://server");
+    await preferences.click(`${list} ~ .adder button`);
+    await until("the reason is shown", () => preferences.shows(`${list}-error`));
+    assert.equal(await preferences.value(`${list}-new`), "no://server", "what was typed can be mended");
+    assert.doesNotMatch(written(), /no:/u);
+    await preferences.evaluate((s) => document.querySelector(s)?.scrollIntoView({ block: "center" }), list);
+    await look(preferences, name, "preferences-protected", SIZE);
+    await preferences.press("Escape");
+    await until("Escape takes it back", async () => !(await preferences.shows(`${list}-error`)) && (await preferences.value(`${list}-new`)) === "");
+    await preferences.evaluate((s) => /** @type {HTMLElement} */ (document.querySelector(`${s} [data-host="*.film.example"] button`)).focus(), list);
+    await preferences.press("Enter");
+    await until("it is gone", async () => String(await hosts()) === "store.example,192.0.2.7");
+    await until("the next can be removed at once", async () => /192\.0\.2\.7/u.test(await focused()));
+    await preferences.press("Enter");
+    await until("one is left", async () => String(await hosts()) === "store.example");
+    // Somebody edits the file: the list follows.
+    fs.writeFileSync(file, written().replace('"store.example"', '"other.example"'));
+    await until("the window follows", async () => String(await hosts()) === "other.example");
+  });
+
   test("a search leaves what fits, and says so when nothing does", async () => {
     await preferences.fill("#search", "queue.active_up");
     await until("one setting is left", async () => {
@@ -136,7 +176,7 @@ inEachBrowser("preferences", (name) => {
   });
 
   test("a file of settings is taken over after a question, except what is locked", async () => {
-    const content = { "godwit-settings": 1, settings: { "queue.active": 4, "files.checkpoint_suffix": ".x" }, sites: { trusted: ["https://new.example"] } };
+    const content = { "godwit-settings": 1, settings: { "queue.active": 4, "files.checkpoint_suffix": ".x", "security.protected_hosts": "from.a.file" }, sites: { trusted: ["https://new.example"] } };
     const choose = (/** @type {string} */ text) =>
       preferences.evaluate((json) => {
         const input = /** @type {HTMLInputElement} */ (document.querySelector("#import-file"));
@@ -150,6 +190,7 @@ inEachBrowser("preferences", (name) => {
     await choose(JSON.stringify(content));
     await preferences.click('dialog [value="yes"]');
     await shows("queue.active", "4");
+    await until("so is the list of servers", () => preferences.shows('#set-security-protected-hosts [data-host="from.a.file"]'));
     await until("the site is trusted", () => preferences.shows('#trusted [data-pattern="https://new.example"]'));
     await until("what was left is named", async () => /files\.checkpoint_suffix/.test(await preferences.text("#import-result")));
   });
