@@ -4,13 +4,14 @@ use crate::{Outcome, place, run, wasm};
 use std::path::{Path, PathBuf};
 
 /// A Debian package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("zip", "/usr/bin/zip"),
     ("openssl", "/usr/bin/openssl"),
     ("chromium", "/usr/bin/chromium"),
-    // Its own windows in German, for the pictures.
+    // The browsers' own windows in German.
     ("chromium-l10n", "/usr/lib/chromium/locales/de.pak"),
     ("firefox-esr", "/usr/bin/firefox-esr"),
+    ("firefox-esr-l10n-de", "/usr/lib/firefox-esr/browser/extensions/langpack-de@firefox-esr.mozilla.org.xpi"),
     ("curl", "/usr/bin/curl"),
     ("nginx-light", "/usr/sbin/nginx"),
     // Hosts and disks of the tests' own.

@@ -54,8 +54,8 @@ function launchChromium(common, managed) {
   return puppeteer.launch({ ...common, pipe: true, enableExtensions: true, args, ignoreDefaultArgs });
 }
 
-/** @param {import("puppeteer-core").LaunchOptions} common */
-function launchFirefox(common) {
+/** @param {import("puppeteer-core").LaunchOptions} common @param {string} language of its own windows; needs a language pack */
+function launchFirefox(common, language) {
   return puppeteer.launch({
     ...common,
     browser: "firefox",
@@ -68,6 +68,9 @@ function launchFirefox(common) {
       "browser.aboutwelcome.enabled": false,
       // The system's notifications need a session bus; without one Firefox waits for it, with all its windows.
       "alerts.useSystemBackend": false,
+      "intl.locale.requested": language === "en" ? "en-US" : language,
+      // The language packs of the system's administrator.
+      ...(language === "en" ? {} : { "extensions.enabledScopes": 15, "extensions.autoDisableScopes": 0 }),
     },
   });
 }
@@ -79,7 +82,7 @@ function launchFirefox(common) {
  */
 
 /**
- * `profile`: name of its folder; `anyCertificate`: pages may have one that nobody trusts; `language`: of Chromium's own windows.
+ * `profile`: name of its folder; `anyCertificate`: pages may have one that nobody trusts; `language`: of the browser's own windows.
  * @typedef {{headless?: boolean, register?: boolean, profile?: string, managed?: Managed, anyCertificate?: boolean, language?: string}} LaunchOptions
  */
 
@@ -94,21 +97,22 @@ export class Browser {
     const profile = options.profile ?? `profile-${name}`;
     if (options.register ?? true) registerHost(machine, name, profile);
     const headless = options.headless ?? true;
+    const language = options.language ?? process.env.GODWIT_LANGUAGE ?? "en";
     /** @type {import("puppeteer-core").LaunchOptions} */
     const common = {
       executablePath: options.managed?.program ?? PROGRAMS[name],
       headless,
       acceptInsecureCerts: options.anyCertificate ?? false,
       userDataDir: machine.made(profile),
-      // Chromium's own windows speak the language of the environment; Firefox has one language without a language pack.
-      env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: options.language ?? process.env.GODWIT_LANGUAGE ?? "en" }),
+      // Chromium's own windows speak the language of the environment.
+      env: /** @type {any} */ ({ ...machine.environment, LANGUAGE: language }),
       defaultViewport: headless ? { width: 1200, height: 800 } : null,
       // Dialogs wait for people; a person's day is the limit.
       protocolTimeout: 24 * 3600 * 1000,
       handleSIGINT: false,
     };
     const { managed } = options;
-    const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined) : launchFirefox(common));
+    const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined) : launchFirefox(common, language));
     const id = managed ? managed.id : await driver.installExtension(path.join(DIST, `extension-${name}`));
     const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
     const browser = new Browser(machine, name, driver, base, id, machine.made(profile));

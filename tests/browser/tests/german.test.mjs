@@ -1,17 +1,15 @@
 // @ts-check
 // A person who reads German: the question, the list, an error and its remedy, and what the agent refuses, in the catalogue's words.
-// Chromium only: Firefox speaks one language without a language pack.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, describe, test } from "node:test";
-import { BROWSERS } from "../harness/browser.mjs";
+import { after, before, test } from "node:test";
 import { look } from "../harness/look.mjs";
 import { ROOT } from "../harness/machine.mjs";
 import { makeRandomFile } from "../harness/tree.mjs";
 import { until } from "../harness/wait.mjs";
-import { World } from "../harness/world.mjs";
+import { inEachBrowser, World } from "../harness/world.mjs";
 
 const catalogue = JSON.parse(fs.readFileSync(path.join(ROOT, "extension/_locales/de/messages.json"), "utf8"));
 /** @param {string} key @param {...string} parts @returns {string} */
@@ -20,8 +18,8 @@ function german(key, ...parts) {
   return message.replace(/\$(\w+)\$/gu, (/** @type {string} */ _, /** @type {string} */ name) => parts[Number(placeholders[name.toLowerCase()].content.slice(1)) - 1]);
 }
 
-describe("in German (chromium)", { concurrency: false, skip: !BROWSERS.includes("chromium") }, () => {
-  const world = new World("chromium");
+inEachBrowser("in German", (name) => {
+  const world = new World(name);
   const notes = path.join(world.machine.files, "notes.txt");
   /** @type {import("../harness/site.mjs").Site} */
   let site;
@@ -84,7 +82,7 @@ describe("in German (chromium)", { concurrency: false, skip: !BROWSERS.includes(
     const refusal = await until("the site is refused with a reason", () => preferences.text("#trusted-error"));
     assert.equal(refusal, german("reasonSitePublic", "https://*.kawasaki.jp", "kawasaki.jp"));
     await preferences.click('[data-section="transfers"]');
-    await look(preferences, "chromium", "preferences-problems", { width: 860, height: 700 }, "de");
+    await look(preferences, name, "preferences-problems", { width: 860, height: 700 }, "de");
     await preferences.close();
   });
 });
