@@ -44,8 +44,10 @@ const list = new VirtualList(byId("scroller"), byId("transfers"), ROW, {
   },
   place: (element) => {
     const uuid = element.dataset.uuid ?? "";
-    element.setAttribute("aria-selected", String(model.chosen.has(uuid)));
+    const selected = String(model.chosen.has(uuid));
+    if (element.getAttribute("aria-selected") !== selected) element.setAttribute("aria-selected", selected);
     const here = uuid === (model.cursor ?? model.order[0]);
+    if (here === (element.tabIndex === 0)) return;
     element.tabIndex = here ? 0 : -1;
     for (const button of element.querySelectorAll("button")) button.tabIndex = here ? 0 : -1;
   },

@@ -110,9 +110,9 @@ export function makeRow(first, role) {
       directionText.textContent = label;
     }
     set(title, view.title);
-    title.title = view.current_file || view.title;
+    setTitle(title, view.current_file || view.title);
     set(where, t("whereLine", view.remote_host, view.origin));
-    where.title = where.textContent ?? "";
+    setTitle(where, where.textContent ?? "");
     // Without a known size the bar says "busy" rather than a number.
     if (running && view.bytes_expected === 0) progress.removeAttribute("value");
     else progress.value = done;
@@ -127,7 +127,7 @@ export function makeRow(first, role) {
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
     const failure = view.error !== null && (status === "failed" || status === "willretry") ? errorText(view.error) : "";
     set(error, failure || shortageOf(view) || stillEncrypted(view));
-    error.title = error.textContent ?? "";
+    setTitle(error, error.textContent ?? "");
     error.hidden = error.textContent === "";
     const can = abilities(view);
     ACTIONS.forEach(([name], i) => {
@@ -162,6 +162,11 @@ export function stillEncrypted({ unlocked }) {
 /** @param {TransferView} view */
 export function filesOf({ files_completed, files_expected }) {
   return files_expected > 1 ? t("filesLine", format.number(files_completed, language), format.number(files_expected, language)) : "";
+}
+
+/** As `set`, for what the mouse shows. @param {HTMLElement} element @param {string} text */
+function setTitle(element, text) {
+  if (element.title !== text) element.title = text;
 }
 
 /** Leaves an unchanged text alone, so that a selection in it stays. @param {HTMLElement} element @param {string} text */

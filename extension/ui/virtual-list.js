@@ -3,6 +3,8 @@
 
 /** Rows kept ready above and below what is seen. */
 const SPARE = 6;
+/** Without scrolling for so long, a person may be reading. */
+const STILL_MS = 150;
 
 /**
  * @typedef {object} Source
@@ -29,34 +31,52 @@ export class VirtualList {
     this.count = -1;
     /** Rows in the document, by key. @type {Map<string, Row>} */
     this.rows = new Map();
-    scroller.addEventListener("scroll", () => this.#arrange(false), { passive: true });
-    new ResizeObserver(() => this.#arrange(false)).observe(scroller);
+    /** Of the timer that orders the rows. @type {ReturnType<typeof setTimeout> | undefined} */
+    this.still = undefined;
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#scrolled()).observe(scroller);
   }
 
   /** Puts the rows in sight into the document, in order, as their entries are now. */
   show() {
     this.#arrange(true);
+    this.#order();
+  }
+
+  #scrolled() {
+    this.#arrange(false);
+    // A row lies where it is shown whatever its place in the document is, and to move it there costs more than to fill it.
+    clearTimeout(this.still);
+    this.still = setTimeout(() => this.#order(), STILL_MS);
   }
 
   /** @param {boolean} changed entries may have changed; else only what came into sight is filled */
   #arrange(changed) {
     const wanted = this.#inSight();
     const { free, orphaned } = this.#release(wanted);
-    /** @type {Element | null} */
-    let before = null;
     for (const [key, index] of wanted) {
       const row = this.rows.get(key) ?? free.shift() ?? this.source.make(index);
       const stays = this.rows.get(key) === row;
       this.rows.set(key, row);
       if (changed || !stays || row.index !== index) this.#fill(row, index);
-      // The order in the document is the order read aloud.
-      /** @type {Element | null} */
-      const after = before === null ? this.grid.firstElementChild : before.nextElementSibling;
-      if (after !== row.element && !row.element.contains(document.activeElement)) this.grid.insertBefore(row.element, after);
-      before = row.element;
+      if (row.element.parentNode === null) this.grid.append(row.element);
     }
     for (const { element } of free) element.remove();
     if (orphaned) this.source.orphaned();
+  }
+
+  /** Brings the rows into the order of their numbers: the order in the document is the order read aloud. */
+  #order() {
+    clearTimeout(this.still);
+    /** @type {Element | null} */
+    let before = null;
+    for (const { element } of [...this.rows.values()].sort((a, b) => (a.index ?? 0) - (b.index ?? 0))) {
+      /** @type {Element | null} */
+      const after = before === null ? this.grid.firstElementChild : before.nextElementSibling;
+      // Moving takes the focus away.
+      if (after !== element && !element.contains(document.activeElement)) this.grid.insertBefore(element, after);
+      before = element;
+    }
   }
 
   /** Keys and numbers of the rows in sight, and some more. @returns {Map<string, number>} */
