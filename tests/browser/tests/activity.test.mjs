@@ -164,6 +164,53 @@ inEachBrowser("activity", (name) => {
     await until("it has left the list", async () => (await shown()).length === 0 && (await activity.shows("#empty")));
   });
 
+  test("a long list has the right rows in sight while it is scrolled, and in order when it stands still", async () => {
+    const seen = await activity.evaluate(async () => {
+      const { VirtualList } = await import(new URL("../ui/virtual-list.js", location.href).href);
+      const scroller = document.createElement("div");
+      scroller.style.cssText = "position:fixed;inset:0;overflow-y:auto;z-index:9";
+      const grid = document.createElement("div");
+      grid.className = "virtual";
+      scroller.append(grid);
+      document.body.append(scroller);
+      const list = new VirtualList(scroller, grid, 84, {
+        count: () => 10_000,
+        key: (/** @type {number} */ index) => `k${index}`,
+        has: () => true,
+        orphaned: () => {},
+        make: (/** @type {number} */ index) => {
+          const element = document.createElement("div");
+          element.className = "transfer";
+          element.textContent = String(index);
+          return { element, show: (/** @type {number} */ now) => (element.textContent = String(now)) };
+        },
+        place: () => {},
+      });
+      list.show();
+      const rows = () => /** @type {HTMLElement[]} */ ([...grid.children]).map((row) => Number(row.textContent));
+      const wrong = [];
+      for (const top of [500, 2_000, 1_700, 400_000, 399_000, 839_000, 3_000]) {
+        scroller.scrollTop = top;
+        await new Promise((done) => scroller.addEventListener("scroll", done, { once: true }));
+        const inside = Math.min(scroller.scrollTop + scroller.clientHeight, 10_000 * 84) - 1;
+        for (let y = scroller.scrollTop; y < inside; y += 84) if (!rows().includes(Math.floor(y / 84))) wrong.push([top, y]);
+        for (const row of /** @type {HTMLElement[]} */ ([...grid.children])) {
+          const at = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop;
+          if (Math.abs(at - Number(row.textContent) * 84) > 1) wrong.push([top, row.textContent, at]);
+        }
+      }
+      const end = Date.now() + 10_000;
+      const ordered = () => rows().every((row, i, all) => i === 0 || row === (all[i - 1] ?? 0) + 1);
+      while (!ordered() && Date.now() < end) await new Promise((done) => setTimeout(done, 50));
+      const result = { wrong, ordered: ordered(), count: grid.children.length };
+      scroller.remove();
+      return result;
+    });
+    assert.deepEqual(seen.wrong, []);
+    assert.ok(seen.ordered, "the order in the document is the order read aloud");
+    assert.ok(seen.count < 60, `${seen.count} rows are in the document`);
+  });
+
   test("nothing is sent to the browser while no window is open", async () => {
     const spec = { ...world.server.spec(), direction: "send", paths: [{ source: film }], destination_root: "/quiet", create_dir: true };
     const uuid = await site.start({ ...spec, rate_policy: "fixed", target_rate_kbps: 4_000 });
