@@ -11,11 +11,10 @@ use crate::config::{ConfigFile, Settings, UserConfig, check_name};
 use crate::node_path::NodePath;
 use crate::password::Hash;
 use crate::quota::ByteCount;
+use crate::random_word;
 use crate::rights::Rights;
 use crate::state::StateDir;
 use crate::token::{Grant, TokenKey};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use godwit_protocol::Secret;
 use serde_json::json;
 use std::error::Error;
@@ -165,10 +164,10 @@ fn add_key(add: &AddKey) -> Outcome {
     if !settings.users.contains_key(&add.user) && catalogue.user(&add.user)?.is_none() {
         return found(false, "user", &add.user);
     }
-    let id = add.id.clone().map_or_else(|| random(16), Ok)?;
+    let id = add.id.clone().map_or_else(random_word::id, Ok)?;
     check_name(&id)?;
     not_configured(&settings, &id)?;
-    let secret = random(32)?;
+    let secret = random_word::secret()?;
     let key = AccessKey {
         id,
         owner: add.user.clone(),
@@ -184,12 +183,6 @@ fn add_key(add: &AddKey) -> Outcome {
     catalogue.put_key(&key, false)?;
     println!("{}\t{secret}", key.id);
     Ok(())
-}
-
-fn random(bytes: usize) -> Result<String, Box<dyn Error>> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
 /// `token …`.

@@ -55,6 +55,7 @@ pub struct AdminArgs {
 #[derive(Debug, clap::Args)]
 pub struct OneArgs {
     /// Its name or id
+    #[arg(allow_hyphen_values = true)]
     pub name: String,
     /// Where the catalogue lies
     #[command(flatten)]
@@ -80,6 +81,7 @@ pub enum UserCommand {
 #[derive(Debug, clap::Args)]
 pub struct QuotaArgs {
     /// Its name or id
+    #[arg(allow_hyphen_values = true)]
     pub name: String,
     /// 500m, 10g, 2t, or 'none'
     #[arg(value_name = "SIZE", value_parser = quota)]

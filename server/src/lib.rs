@@ -29,6 +29,7 @@ pub mod paced;
 pub mod password;
 pub mod port_answer;
 pub mod quota;
+mod random_word;
 pub mod rates;
 pub mod reload;
 pub mod rights;

@@ -8,13 +8,12 @@ use crate::catalogue::{AccessKey, Found};
 use crate::config::check_name;
 use crate::node_path::NodePath;
 use crate::password::{Hash, MAX_PASSWORD};
+use crate::random_word;
 use crate::rights::{Right, Rights};
 use crate::storage::StorageError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use godwit_protocol::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -131,12 +130,12 @@ pub(super) async fn create(
     Body(given): Body<Given>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let owner = owner(&caller)?.to_owned();
-    let id = given.id.clone().map_or_else(|| random(16), Ok)?;
+    let id = given.id.clone().map_or_else(random_word::id, Ok).map_err(|_| ApiError::internal())?;
     check_name(&id).map_err(|reason| ApiError::bad_request(format!("id: {reason}.")))?;
     if id == "self" || id.contains('/') || api.access.directory().is_configured(&id) {
         return Err(ApiError::new(StatusCode::CONFLICT, "exists", "This id is taken."));
     }
-    let secret = given.secret.clone().map_or_else(|| random(32), Ok)?;
+    let secret = given.secret.clone().map_or_else(random_word::secret, Ok).map_err(|_| ApiError::internal())?;
     let key = AccessKey {
         id,
         owner,
@@ -237,10 +236,4 @@ async fn hash(secret: &str) -> Result<String, ApiError> {
     let secret = Secret::new(secret);
     let task = tokio::task::spawn_blocking(move || Hash::of(&secret).map(|hash| hash.as_str().to_owned()));
     task.await.ok().and_then(Result::ok).ok_or_else(ApiError::internal)
-}
-
-fn random(bytes: usize) -> Result<String, ApiError> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random).map_err(|_| ApiError::internal())?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
 }
