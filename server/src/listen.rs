@@ -40,6 +40,10 @@ pub async fn accept_loop<H, F>(
                     tracing::debug!(%peer, name, "connection over the limit");
                     continue;
                 };
+                // The end of an answer of several segments would wait for the other side's acknowledgement, up to 40 ms.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%peer, name, %error, "answers may be a little late");
+                }
                 let handler = handler.clone();
                 tokio::spawn(async move {
                     handler(stream, peer).await;

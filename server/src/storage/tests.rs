@@ -301,6 +301,44 @@ async fn pages_of_a_large_folder_are_those_of_the_whole_list() {
 }
 
 #[tokio::test]
+async fn pages_join_to_the_whole_in_every_order_without_gap_or_repetition() {
+    let fixture = fixture();
+    let folder = fixture.root().join("in/deep");
+    let count = 2 * walk::FEW + 100;
+    for n in 0..count {
+        // Few sizes, times and kinds: most places are decided by the name.
+        let name = folder.join(format!("f{:05}", n * 7_919 % count));
+        match n % 50 {
+            0 => fs::create_dir(name).unwrap(),
+            1 => symlink("f", name).unwrap(),
+            kind => {
+                let file = fs::File::create(name).unwrap();
+                file.set_len(n as u64 % 7).unwrap();
+                file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(kind as u64 % 5)).unwrap();
+            }
+        }
+    }
+    // The same text twice, in two Unicode forms.
+    for twin in ["caf\u{e9}", "cafe\u{301}"] {
+        fs::write(folder.join(twin), twin).unwrap();
+    }
+    for sort in ["type", "-type", "path", "-path", "size", "-size", "mtime", "-mtime"] {
+        let sorted = |skip, count| Page { skip, sort: Sort::parse(sort).unwrap(), ..page(count) };
+        let whole = fixture.local.list(&path("in/deep"), &sorted(0, usize::MAX)).await.unwrap();
+        assert_eq!((whole.items.len(), whole.total), (count + 2, count + 2), "{sort}");
+        let mut joined = Vec::new();
+        while joined.len() < whole.total {
+            let part = fixture.local.list(&path("in/deep"), &sorted(joined.len(), 1_000)).await.unwrap();
+            assert!(!part.items.is_empty() && part.total == whole.total, "{sort} at {}", joined.len());
+            joined.extend(part.items);
+        }
+        assert!(joined == whole.items, "{sort}");
+        let raw: std::collections::HashSet<_> = joined.iter().map(|item| item.stat.identity.inode).collect();
+        assert_eq!(raw.len(), count + 2, "{sort}: each once");
+    }
+}
+
+#[tokio::test]
 async fn rights_hold_for_every_operation_and_paths_begin_at_the_callers_root() {
     let fixture = fixture();
     let nobody = fixture.guarded("in", Policy::Everywhere(Rights::NONE));

@@ -73,7 +73,9 @@ fn order(page: &Page, a: &Candidate, b: &Candidate) -> Ordering {
         SortBy::Size => key(a).0.cmp(&key(b).0),
         SortBy::Time => key(a).1.cmp(&key(b).1),
     };
-    (if page.sort.descending { first.reverse() } else { first }).then_with(by_name)
+    let first = if page.sort.descending { first.reverse() } else { first };
+    // Two names may be the same text in different Unicode forms: no page shows one of them twice.
+    first.then_with(by_name).then_with(|| a.named.raw.cmp(&b.named.raw))
 }
 
 /// What fits below a folder, folder by folder in the order of names. Only the part asked for is kept.
