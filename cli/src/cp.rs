@@ -8,8 +8,8 @@ use crate::text;
 use godwit_protocol::ErrorCode;
 use godwit_protocol::spec::{ContentProtection, Direction};
 use godwit_protocol::worker::{
-    Command, Credential, Failure, Protection, RateSettings, Report, ServerAddress, ServerIdentity, Start, Stats,
-    TransferOptions,
+    Command, Credential, ENCRYPTED_ONLY, Failure, Protection, RateSettings, Report, ServerAddress, ServerIdentity,
+    Start, Stats, TransferOptions,
 };
 use std::process::ExitCode;
 use std::time::Instant;
@@ -68,6 +68,9 @@ fn advice(failure: &Failure, args: &CpArgs) -> String {
         code if code.is_retryable() => " Give the same command again to continue where it stopped.".into(),
         ErrorCode::Authentication => {
             " Check the user name, and GODWIT_PASSWORD or GODWIT_TOKEN if they are set.".into()
+        }
+        _ if message.contains(ENCRYPTED_ONLY) && !args.encrypt => {
+            " Add --encrypt; GODWIT_PASSPHRASE has the passphrase, or it is asked for.".into()
         }
         _ => String::new(),
     };

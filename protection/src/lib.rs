@@ -23,6 +23,8 @@ pub use seal::{Sealed, Sealer};
 
 /// What the name of an encrypted file ends with.
 pub const SUFFIX: &str = ".age";
+/// What the content of an encrypted file begins with.
+pub const MAGIC: &[u8] = b"age-encryption.org/v1\n";
 
 /// Content of a chunk, bytes.
 const CHUNK: usize = 64 * 1024;

@@ -67,7 +67,7 @@ codes! {
     BadPath = 41, false, "The path lies outside the folder that may be used.";
     AlreadyExists = 42, false, "The target exists already.";
     StatFailed = 43, false, "The properties of a file could not be read.";
-    FileEncryption = 48, false, "The files could not be encrypted or decrypted: no passphrase was given. Resume the transfer to be asked again.";
+    FileEncryption = 48, false, "The files are not encrypted, or could not be encrypted or decrypted: no passphrase was given. Resume the transfer to be asked again.";
     Insecure = 51, false, "The server's certificate is not the expected one. Ask its administrator before you go on.";
     PathTooLong = 55, false, "A path is too long for the target. Shorten names, or choose a target folder that is less deep.";
     IllegalCharacters = 56, false, "The target cannot store a name. Rename the file or folder, or choose a target on another disk: disks made for Windows take none of : * ? < > |, no name such as AUX, and no dot or space at the end.";

@@ -331,5 +331,9 @@ impl Failure {
     }
 }
 
+/// Why a server refuses a file that is not encrypted at rest, and the next step. It stands in the detail of a
+/// [`FileEncryption`](ErrorCode::FileEncryption).
+pub const ENCRYPTED_ONLY: &str = "this server takes encrypted files only: send with a passphrase";
+
 /// Longest line either side may write, in bytes.
 pub const MAX_LINE: usize = 4 * 1024 * 1024;

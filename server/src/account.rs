@@ -112,6 +112,11 @@ impl Account for UserAccount {
             Ok::<_, Failure>(root)
         });
         let root = task.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))??;
+        if principal.files.is_encrypted_only() {
+            // What is on its way shall not look like a file that has arrived, whatever name a client would give it.
+            request.partial_suffix = None;
+            request.checkpoint_suffix = None;
+        }
         let (rate_cap, max_sessions) = (principal.rate_cap, principal.max_sessions);
         self.begun(&request).await;
         Ok(Permission { root, request, rules, rate_cap, max_sessions })
@@ -145,6 +150,7 @@ fn refused(error: &StorageError) -> Failure {
         StorageError::Unavailable => {
             Failure::new(ErrorCode::Internal, "the server's administrator must look at this user's docroot")
         }
+        StorageError::Plain(_) => Failure::new(ErrorCode::FileEncryption, error.to_string()),
         StorageError::Full(_) => Failure::new(ErrorCode::NoSpace, error.to_string()),
         StorageError::Link(_) => Failure::new(ErrorCode::BadPath, error.to_string()),
         StorageError::NotFound(_) => Failure::new(ErrorCode::NoSuchFile, error.to_string()),

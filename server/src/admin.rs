@@ -4,10 +4,12 @@
 
 use crate::access::unix_now;
 use crate::account::user_path;
-use crate::args::{AddKey, AddUser, AdminArgs, IssueArgs, KeyCommand, QuotaArgs, ServeArgs, TokenCommand, UserCommand};
+use crate::args::{
+    AddKey, AddUser, AdminArgs, EncryptionArgs, IssueArgs, KeyCommand, QuotaArgs, ServeArgs, TokenCommand, UserCommand,
+};
 use crate::catalogue::{AccessKey, Catalogue, Sqlite, StoredUser, TokenRecord};
 use crate::certificate::Identity;
-use crate::config::{ConfigFile, Settings, UserConfig, check_name};
+use crate::config::{ConfigFile, ContentProtection, Settings, UserConfig, check_name};
 use crate::node_path::NodePath;
 use crate::password::Hash;
 use crate::quota::ByteCount;
@@ -64,14 +66,15 @@ pub fn user(command: UserCommand) -> Outcome {
             let (settings, _, catalogue) = open(&args)?;
             for (name, user) in &settings.users {
                 let password = if user.password.is_some() { "password" } else { "tokens only" };
-                println!("{name}\t{}\t{password}\tconfiguration{}", rights(user.rights), quota(user.quota));
+                let limits = limits(user.quota, user.content_protection);
+                println!("{name}\t{}\t{password}\tconfiguration{limits}", rights(user.rights));
             }
             for StoredUser { name, config } in catalogue.users()? {
                 let password = if config.password_hash.is_some() { "password" } else { "tokens only" };
-                let quota = quota(config.quota);
+                let limits = limits(config.quota, config.content_protection);
                 let user = settings.user_of(&name, config);
                 let rights = user.map_or_else(|error| format!("unusable: {error}"), |user| rights(user.rights));
-                println!("{name}\t{rights}\t{password}\tcatalogue{quota}");
+                println!("{name}\t{rights}\t{password}\tcatalogue{limits}");
             }
             Ok(())
         }
@@ -95,6 +98,13 @@ pub fn user(command: UserCommand) -> Outcome {
             let config = UserConfig { quota: quota.0, ..user.config };
             Ok(catalogue.put_user(&StoredUser { name, config }, true)?)
         }
+        UserCommand::Encryption(EncryptionArgs { name, content_protection, admin }) => {
+            let (settings, _, catalogue) = open(&admin)?;
+            not_configured(&settings, &name)?;
+            let Some(user) = catalogue.user(&name)? else { return found(false, "user", &name) };
+            let config = UserConfig { content_protection, ..user.config };
+            Ok(catalogue.put_user(&StoredUser { name, config }, true)?)
+        }
     }
 }
 
@@ -112,6 +122,7 @@ fn add_user(add: &AddUser) -> Outcome {
         rate_cap: add.rate_cap,
         max_sessions: add.max_sessions,
         quota: add.quota,
+        content_protection: protection(add.require_encryption),
         ..UserConfig::default()
     };
     // What the server would refuse to use is refused here.
@@ -130,7 +141,16 @@ fn found(done: bool, what: &str, name: &str) -> Outcome {
     if done { Ok(()) } else { Err(format!("there is no {what} '{name}'").into()) }
 }
 
-/// A column more for those who have one.
+fn protection(required: bool) -> ContentProtection {
+    if required { ContentProtection::Required } else { ContentProtection::Optional }
+}
+
+/// Columns more for those who have them.
+fn limits(size: Option<ByteCount>, protection: ContentProtection) -> String {
+    let protection = if protection.is_required() { "\tencrypted files only" } else { "" };
+    format!("{}{protection}", quota(size))
+}
+
 fn quota(quota: Option<ByteCount>) -> String {
     quota.map_or_else(String::new, |quota| format!("\tquota {quota}"))
 }
@@ -146,7 +166,8 @@ pub fn key(command: KeyCommand) -> Outcome {
         KeyCommand::Add(add) => add_key(&add),
         KeyCommand::List(args) => {
             for key in open(&args)?.2.keys(None)? {
-                println!("{}\t{}\t/{}\t{}{}", key.id, key.owner, key.path, rights(key.rights), quota(key.quota));
+                let limits = limits(key.quota, key.content_protection);
+                println!("{}\t{}\t/{}\t{}{limits}", key.id, key.owner, key.path, rights(key.rights));
             }
             Ok(())
         }
@@ -154,6 +175,11 @@ pub fn key(command: KeyCommand) -> Outcome {
             let catalogue = open(&admin)?.2;
             let Some(key) = catalogue.key(&name)? else { return found(false, "access key", &name) };
             Ok(catalogue.put_key(&AccessKey { quota: quota.0, ..key }, true)?)
+        }
+        KeyCommand::Encryption(EncryptionArgs { name, content_protection, admin }) => {
+            let catalogue = open(&admin)?.2;
+            let Some(key) = catalogue.key(&name)? else { return found(false, "access key", &name) };
+            Ok(catalogue.put_key(&AccessKey { content_protection, ..key }, true)?)
         }
         KeyCommand::Remove(one) => found(open(&one.admin)?.2.remove_key(&one.name)?, "access key", &one.name),
     }
@@ -178,6 +204,7 @@ fn add_key(add: &AddKey) -> Outcome {
         name: String::new(),
         configuration: json!({}),
         quota: add.quota,
+        content_protection: protection(add.require_encryption),
         created: unix_now(),
     };
     catalogue.put_key(&key, false)?;

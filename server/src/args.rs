@@ -1,5 +1,6 @@
 //! The command line of `godwit-server`.
 
+use crate::config::ContentProtection;
 use crate::quota::ByteCount;
 use clap::{Parser, Subcommand, ValueEnum};
 use godwit_protocol::spec::Direction;
@@ -75,6 +76,8 @@ pub enum UserCommand {
     Passwd(OneArgs),
     /// Change how many bytes may lie in the user's folder
     Quota(QuotaArgs),
+    /// Change whether the user's files must come encrypted
+    Encryption(EncryptionArgs),
 }
 
 /// Another quota.
@@ -86,6 +89,20 @@ pub struct QuotaArgs {
     /// 500m, 10g, 2t, or 'none'
     #[arg(value_name = "SIZE", value_parser = quota)]
     pub quota: NewQuota,
+    /// Where the catalogue lies
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// Another requirement.
+#[derive(Debug, clap::Args)]
+pub struct EncryptionArgs {
+    /// Its name or id
+    #[arg(allow_hyphen_values = true)]
+    pub name: String,
+    /// Files that are not encrypted at rest are refused, or not
+    #[arg(value_enum)]
+    pub content_protection: ContentProtection,
     /// Where the catalogue lies
     #[command(flatten)]
     pub admin: AdminArgs,
@@ -126,6 +143,9 @@ pub struct AddUser {
     /// Uploads end when so many bytes lie in the user's folder: 500m, 10g, 2t
     #[arg(long, value_name = "SIZE")]
     pub quota: Option<ByteCount>,
+    /// The user's files must come encrypted at rest; others are refused
+    #[arg(long)]
+    pub require_encryption: bool,
     /// The user comes with tokens only
     #[arg(long)]
     pub no_password: bool,
@@ -145,6 +165,8 @@ pub enum KeyCommand {
     Remove(OneArgs),
     /// Change how many bytes may lie in the key's folder
     Quota(QuotaArgs),
+    /// Change whether files must come encrypted with this key
+    Encryption(EncryptionArgs),
 }
 
 /// A new access key.
@@ -171,6 +193,9 @@ pub struct AddKey {
     /// Uploads end when so many bytes lie in the key's folder: 500m, 10g, 2t; the user's own quota holds too
     #[arg(long, value_name = "SIZE")]
     pub quota: Option<ByteCount>,
+    /// Files must come encrypted at rest with this key; others are refused
+    #[arg(long)]
+    pub require_encryption: bool,
     /// Where the catalogue lies
     #[command(flatten)]
     pub admin: AdminArgs,

@@ -52,6 +52,37 @@ pub enum ConfigError {
     State(#[from] StateError),
 }
 
+/// Whether files must come encrypted at rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentProtection {
+    /// As their owners like it.
+    #[default]
+    Optional,
+    /// Only files in the age format come in, by names that end in `.age`.
+    Required,
+}
+
+impl ContentProtection {
+    /// Only encrypted files come in.
+    #[must_use]
+    pub fn is_required(self) -> bool {
+        self == Self::Required
+    }
+
+    /// Required if one of both wants it.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self.is_required() { self } else { other }
+    }
+
+    /// For records that have no such line.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        !self.is_required()
+    }
+}
+
 /// The configuration file. Everything is optional; an unknown key is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -96,6 +127,9 @@ pub struct ConfigFile {
     /// Received files get their final names only when the disk has their content. Default true; false is faster and
     /// loses recent files at a power failure, never at a crash of the server.
     pub fsync: Option<bool>,
+    /// `required`: everybody's files must come encrypted at rest (`godwit cp --encrypt`, a passphrase in the browser); others
+    /// are refused. Default `optional`.
+    pub content_protection: ContentProtection,
     /// `/ops/transfers` may call servers at private addresses too. Default false: whoever may start transfers here could
     /// otherwise reach what only this machine can reach.
     pub ops_private: Option<bool>,
@@ -136,6 +170,9 @@ pub struct UserConfig {
     /// Uploads end when so many bytes lie in the user's folder, whoever put them there: `10g`. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<ByteCount>,
+    /// `required`: the user's files must come encrypted at rest, also where the server as a whole does not ask for it.
+    #[serde(skip_serializing_if = "ContentProtection::is_optional")]
+    pub content_protection: ContentProtection,
     /// `target_default` for both directions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_default: Option<RateKbps>,
@@ -173,6 +210,8 @@ pub struct User {
     pub rate_cap: Option<RateKbps>,
     /// See [`UserConfig::quota`].
     pub quota: Option<ByteCount>,
+    /// What the server and the user's own line ask for.
+    pub content_protection: ContentProtection,
     /// For sessions in which the user sends, the server's table and caps included.
     pub upload: Rules,
     /// For sessions in which the user receives.
@@ -216,6 +255,8 @@ pub struct Settings {
     pub drain: Duration,
     /// See [`ConfigFile::fsync`].
     pub fsync: bool,
+    /// See [`ConfigFile::content_protection`].
+    pub content_protection: ContentProtection,
     /// See [`ConfigFile::ops_private`].
     pub ops_private: bool,
     /// See [`ConfigFile::token_hours`].
@@ -271,7 +312,9 @@ impl Settings {
         }
         file.upload.check("upload")?;
         file.download.check("download")?;
-        let common = Common { rate_cap: file.rate_cap, upload: file.upload, download: file.download };
+        let content_protection = file.content_protection;
+        let common =
+            Common { rate_cap: file.rate_cap, content_protection, upload: file.upload, download: file.download };
         let mut users = BTreeMap::new();
         for (name, user) in file.users {
             check_name(&name).map_err(|reason| value(&format!("users.{name}"), reason))?;
@@ -299,6 +342,7 @@ impl Settings {
             rate_cap: common.rate_cap,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(30)),
             fsync: !args.no_fsync && file.fsync.unwrap_or(true),
+            content_protection,
             ops_private: file.ops_private.unwrap_or(false),
             token_life: Duration::from_secs(token_hours * 3600),
             web: file.web.check(args.web_sdk.as_deref())?,
@@ -317,6 +361,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 struct Common {
     rate_cap: Option<RateKbps>,
+    content_protection: ContentProtection,
     upload: RateConfig,
     download: RateConfig,
 }
@@ -394,6 +439,7 @@ fn check_user(name: &str, user: UserConfig, common: &Common) -> Result<User, Con
         max_sessions: user.max_sessions,
         rate_cap: user.rate_cap,
         quota: user.quota,
+        content_protection: user.content_protection.and(common.content_protection),
         upload: rules("upload", &user.upload, &common.upload)?,
         download: rules("download", &user.download, &common.download)?,
     })
@@ -492,6 +538,18 @@ mod tests {
             let error = settings(text, &[]).unwrap_err();
             assert!(error.contains(key), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_the_server_asks_for_no_user_is_spared() {
+        let optional = settings("[users.ann]\ncontent_protection = 'required'\n[users.bob]", &[]).unwrap();
+        let required = |settings: &Settings, name: &str| settings.users[name].content_protection.is_required();
+        assert!(required(&optional, "ann") && !required(&optional, "bob"));
+        let all = "content_protection = 'required'\n[users.ann]\ncontent_protection = 'optional'";
+        let all = settings(all, &["bob:pw"]).unwrap();
+        assert!(required(&all, "ann") && required(&all, "bob"));
+        assert!(all.user_of("eve", UserConfig::default()).unwrap().content_protection.is_required());
+        assert!(settings("content_protection = 'yes'", &[]).unwrap_err().contains("content_protection"));
     }
 
     #[test]

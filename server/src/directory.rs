@@ -179,7 +179,8 @@ impl Directory {
                 quotas.push(own);
             }
         }
-        let files = Guarded::new(storage, base, Policy::Everywhere(rights)).within(quotas);
+        let protection = owner.content_protection.and(key.content_protection);
+        let files = Guarded::new(storage, base, Policy::Everywhere(rights)).within(quotas).protected(protection);
         let principal = Principal { name: key.id.clone(), files, key: Some(Arc::new(key)), ..owner_view };
         Ok(Some(Known { principal, password: Some(password) }))
     }
@@ -216,7 +217,8 @@ fn principal(settings: &Settings, name: &str, user: &User, ledgers: &Ledgers) ->
     };
     let storage = storage(settings, &user.root);
     let quota = user.quota.map(|limit| ledgers.quota(&tree, base.as_str(), limit, storage.measure(&base)));
-    let files = Guarded::new(storage, base, Policy::Everywhere(user.rights)).within(quota.into_iter().collect());
+    let files = Guarded::new(storage, base, Policy::Everywhere(user.rights));
+    let files = files.within(quota.into_iter().collect()).protected(user.content_protection);
     Principal {
         name: name.to_owned(),
         owner: name.to_owned(),

@@ -310,6 +310,11 @@ impl Landing {
 
     /// A large file: sync, name, folder.
     fn publish(&self, state: &Arc<FileState>, partial: &crate::partial::Partial, value: Value) {
+        match self.may_be_named(state, partial) {
+            Ok(true) => {}
+            Ok(false) => return self.plain_ended(state),
+            Err(e) => return self.published(state, value, Err(e)),
+        }
         let mtime_ns = self.policies.preserve_times.then_some(state.mtime_ns);
         let fsync = self.policies.fsync;
         let published = self.seated(state, partial.folder(), |seat| partial.publish(state.size, mtime_ns, fsync, seat));

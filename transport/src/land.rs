@@ -11,6 +11,7 @@ use crate::holders::{Holder, Holders};
 use crate::meter::{Meter, add};
 use crate::names::Names;
 use crate::partial::{Partial, Wish};
+use crate::protect::{BEGIN, is_encrypted, may_be_encrypted, plain};
 use crate::read::hash_file;
 use crate::replace::Seat;
 use crate::root::{Metadata, Root};
@@ -178,6 +179,9 @@ impl Landing {
             return;
         }
         add(&self.meter.bytes_transferred, data.len() as u64);
+        if unit == 0 && !self.may_begin(state, data) {
+            return self.refuse_plain(state);
+        }
         if let Err(failure) = self.root.take(data.len() as u64) {
             let _ = self.events.send(Event::Fatal(failure));
             return;
@@ -265,6 +269,41 @@ impl Landing {
             self.fatal(error, state);
         } else {
             self.ended(state, FileOutcome::Failed, Some(disk(error, true, state.path.as_str())), None);
+        }
+    }
+
+    /// Refuses at first sight what can be no encrypted file, where only those are wanted. Nothing of it is asked for.
+    pub(crate) fn judge(&self, state: &FileState) -> Result<(), Failure> {
+        if !self.root.is_encrypted_only() || may_be_encrypted(state.path.name(), state.size) {
+            Ok(())
+        } else {
+            Err(plain())
+        }
+    }
+
+    /// Whether a file may begin so.
+    fn may_begin(&self, state: &FileState, begin: &[u8]) -> bool {
+        !self.root.is_encrypted_only() || is_encrypted(state.path.name(), begin)
+    }
+
+    /// Whether a large file may get its final name: whoever wrote its begin, perhaps an earlier attempt that was not looked at.
+    pub(crate) fn may_be_named(&self, state: &FileState, partial: &Partial) -> io::Result<bool> {
+        Ok(!self.root.is_encrypted_only() || self.may_begin(state, &partial.begin(BEGIN)?))
+    }
+
+    /// Ends an entry that is not encrypted where only encrypted ones are wanted. Nothing of it stays.
+    fn refuse_plain(&self, state: &Arc<FileState>) {
+        if state.work().close() {
+            self.plain_ended(state);
+        }
+    }
+
+    /// The caller has closed the entry's state.
+    pub(crate) fn plain_ended(&self, state: &Arc<FileState>) {
+        let partial = state.work().partial.clone();
+        self.ended(state, FileOutcome::Failed, Some(plain()), None);
+        if let Some(partial) = partial {
+            partial.discard();
         }
     }
 

@@ -387,6 +387,14 @@ impl Partial {
         Ok(())
     }
 
+    /// Its first bytes, as many as there are.
+    pub(crate) fn begin(&self, length: usize) -> io::Result<Vec<u8>> {
+        let mut begin = vec![0; length];
+        let read = self.file.read_at(&mut begin, 0)?;
+        begin.truncate(read);
+        Ok(begin)
+    }
+
     /// Removes it with its journal: what it holds is of no use to anybody.
     pub(crate) fn discard(&self) {
         let placed = self.placed();

@@ -115,9 +115,9 @@ impl Planner {
                     let state = Arc::new(FileState::new(number, offset, entry.size, entry.mtime_ns, entry.path));
                     landing.table().open.insert(number, state.clone());
                     let new = self.made.last().is_some_and(|folder| lies_in(&state.path, folder));
-                    match refusal {
-                        Some(failure) => landing.fail(&state, failure),
-                        None => files.push((state, new)),
+                    match refusal.map_or_else(|| landing.judge(&state), Err) {
+                        Err(failure) => landing.fail(&state, failure),
+                        Ok(()) => files.push((state, new)),
                     }
                 }
             }
@@ -291,6 +291,9 @@ impl Landing {
     fn again(&self, old: Option<Arc<FileState>>, new: &Arc<FileState>) {
         if let Some(old) = old {
             self.give_up(&old, new);
+        }
+        if let Err(failure) = self.judge(new) {
+            return self.fail(new, failure);
         }
         if let Err(e) = self.names.claim(&new.path) {
             return self.disk_failed(new, &e);

@@ -6,10 +6,10 @@ use crate::failure::disk;
 use crate::replace::Seat;
 use crate::root::{Metadata, Root};
 use crate::scan::{Source, file_entry};
-use godwit_protection::{OpenError, Opener, SUFFIX, Sealer};
+use godwit_protection::{MAGIC, OpenError, Opener, SUFFIX, Sealer};
 use godwit_protocol::spec::{ContentProtection, Direction};
 use godwit_protocol::wire::Entry;
-use godwit_protocol::worker::{Failure, MAX_PASSPHRASE, Protection, Start, Unlocked};
+use godwit_protocol::worker::{ENCRYPTED_ONLY, Failure, MAX_PASSPHRASE, Protection, Start, Unlocked};
 use godwit_protocol::{ErrorCode, RelPath};
 use rustix::fs::fsync;
 use std::fs::File;
@@ -39,6 +39,26 @@ pub(crate) fn wanted(start: &Start) -> Result<Option<&Protection>, Failure> {
         return Err(Failure::new(ErrorCode::Usage, "the passphrase is empty or too long"));
     }
     Ok(Some(protection))
+}
+
+/// Whether a file is encrypted at rest, by its name and the begin of its content: what an administrator who wants that can
+/// be promised. What follows only who has the passphrase could tell.
+#[must_use]
+pub fn is_encrypted(name: &str, begin: &[u8]) -> bool {
+    may_be_encrypted(name, begin.len() as u64) && begin.starts_with(MAGIC)
+}
+
+/// The same before anything of the content is known.
+pub(crate) fn may_be_encrypted(name: &str, size: u64) -> bool {
+    name.len() > SUFFIX.len() && name.ends_with(SUFFIX) && size >= MAGIC.len() as u64
+}
+
+/// Bytes of a file that [`is_encrypted`] needs.
+pub const BEGIN: usize = MAGIC.len();
+
+/// A file that is not encrypted came where encrypted ones are wanted.
+pub(crate) fn plain() -> Failure {
+    Failure::new(ErrorCode::FileEncryption, ENCRYPTED_ONLY)
 }
 
 /// Encrypts what a session sends.

@@ -37,6 +37,7 @@ struct Inner {
     path: PathBuf,
     cache: Mutex<Cache>,
     room: Option<Arc<dyn Room>>,
+    encrypted_only: bool,
 }
 
 /// Least recently used folders leave first; `turn` is a logical clock.
@@ -110,17 +111,33 @@ impl Root {
         let path = path.as_ref();
         let handle = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| TransportError::Root { path: path.display().to_string(), source: e.into() })?;
-        Ok(Self::new(Arc::new(handle), path.to_owned(), None))
+        let (handle, path) = (Arc::new(handle), path.to_owned());
+        Ok(Self(Arc::new(Inner { handle, path, cache: Mutex::default(), room: None, encrypted_only: false })))
     }
 
-    fn new(handle: Arc<OwnedFd>, path: PathBuf, room: Option<Arc<dyn Room>>) -> Self {
-        Self(Arc::new(Inner { handle, path, cache: Mutex::default(), room }))
+    /// Another view, with nothing remembered of its folders.
+    fn view(&self) -> Inner {
+        let Inner { handle, path, room, encrypted_only, .. } = &*self.0;
+        let (handle, path, room) = (handle.clone(), path.clone(), room.clone());
+        Inner { handle, path, cache: Mutex::default(), room, encrypted_only: *encrypted_only }
     }
 
     /// The same folder, in which no more may be written than `room` allows.
     #[must_use]
     pub fn with_room(&self, room: Arc<dyn Room>) -> Self {
-        Self::new(self.0.handle.clone(), self.0.path.clone(), Some(room))
+        Self(Arc::new(Inner { room: Some(room), ..self.view() }))
+    }
+
+    /// The same folder, in which sessions receive encrypted files only, see [`crate::protect::is_encrypted`].
+    #[must_use]
+    pub fn encrypted_only(&self) -> Self {
+        Self(Arc::new(Inner { encrypted_only: true, ..self.view() }))
+    }
+
+    /// Whether sessions receive encrypted files only.
+    #[must_use]
+    pub fn is_encrypted_only(&self) -> bool {
+        self.0.encrypted_only
     }
 
     /// Asks for room for what is written next.
@@ -144,7 +161,8 @@ impl Root {
     pub fn descend(&self, folder: Option<&RelPath>) -> io::Result<Self> {
         let Some(folder) = folder else { return Ok(self.clone()) };
         let handle = self.folder(Some(folder))?;
-        Ok(Self::new(handle, self.0.path.join(folder.as_str()), self.0.room.clone()))
+        let path = self.0.path.join(folder.as_str());
+        Ok(Self(Arc::new(Inner { handle, path, ..self.view() })))
     }
 
     /// A handle of a folder, from the cache if it is there. `None` is the root itself.

@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
+mod raw;
 
-use common::{Client, Server, content, rate, run, snapshot};
+use common::{Client, Gate, Server, content, rate, run, snapshot};
 use godwit_protection::Opener;
-use godwit_protocol::spec::{ContentProtection, OverwritePolicy};
+use godwit_protocol::spec::{ContentProtection, OverwritePolicy, ResumePolicy};
+use godwit_protocol::wire::{Control, SegmentHead, UNIT};
 use godwit_protocol::worker::{Protection, Report, Start, Unlocked};
 use godwit_protocol::{ErrorCode, Secret};
+use godwit_transport::hash::unit_value;
+use godwit_transport::server::ServerOptions;
+use raw::Raw;
+use serde_json::json;
 use std::fs::{create_dir, read, write};
 use std::path::{Path, PathBuf};
 
@@ -206,4 +212,115 @@ async fn what_makes_no_sense_is_refused_before_anything_moves() {
         assert_eq!(run(job).await.unwrap_err().code, ErrorCode::Usage);
     }
     assert_eq!(snapshot(&place.docroot).len(), 0);
+}
+
+/// A server that takes encrypted files only.
+fn strict(docroot: &Path) -> Server {
+    Server::with(Gate { root: docroot.to_owned(), encrypted_only: true, ..Gate::default() }, ServerOptions::default())
+}
+
+fn file(path: PathBuf, content: &[u8]) -> PathBuf {
+    write(&path, content).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_only_encrypted_files_are_taken_others_are_refused_one_by_one_and_nothing_of_them_is_kept() {
+    let place = Place::new();
+    let server = strict(&place.docroot);
+    run(encrypting(server.upload(&place.tree()))).await.unwrap();
+    assert_eq!(snapshot(&place.docroot).values().flatten().count(), 9);
+    let before = snapshot(&place.docroot);
+    let lie = |name: &str, size: usize| file(place.temp.path().join(name), &content(3, size));
+    let begin = [b"age-encryption.org/v2\n", &content(4, 3_000_000)[..]].concat();
+    for (source, why) in [
+        (lie("plain.txt", 100), "by its name"),
+        (lie("large.mov", 9_000_000), "by its name"),
+        (lie("x.age", 100), "by its content"),
+        (lie("short.age", 5), "too short"),
+        (lie("empty.age", 0), "empty"),
+        (lie("large.age", 9_000_000), "by the content of its first unit"),
+        (lie(".age", 100), "nothing but the ending"),
+        (file(place.temp.path().join("v2.age"), &begin), "another format"),
+    ] {
+        let refused = run(server.upload(&source)).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::FileEncryption, "{why}: {refused:?}");
+        assert!(refused.message.contains("encrypted files only: send with a passphrase"), "{refused:?}");
+        assert_eq!(snapshot(&place.docroot), before, "{why}");
+    }
+    // In one session: what is encrypted already arrives, the rest is told by name.
+    let mixed = place.temp.path().join("mixed");
+    create_dir(&mixed).unwrap();
+    std::fs::copy(place.docroot.join("trip/day 1/file 7.dat.age"), mixed.join("good.age")).unwrap();
+    write(mixed.join("bad.txt"), b"plain").unwrap();
+    write(mixed.join("bad.age"), content(5, 9_000_000)).unwrap();
+    let refused = run(server.upload(&mixed)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::SomeFilesFailed, "{refused:?}");
+    assert!(refused.message.contains("2 of 3") && refused.message.contains("send with a passphrase"), "{refused:?}");
+    let names: Vec<_> =
+        std::fs::read_dir(place.docroot.join("mixed")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["good.age"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_attempt_left_is_looked_at_too_where_only_encrypted_files_are_taken() {
+    let place = Place::new();
+    let source = file(place.temp.path().join("film.age"), &content(1, SIZE as usize));
+    for resume in [ResumePolicy::Attributes, ResumePolicy::SparseChecksum, ResumePolicy::FullChecksum] {
+        let lax = Server::start(&place.docroot);
+        let mut job = lax.upload(&source);
+        job.rate = rate(400_000);
+        let mut client = Client::start(job);
+        client.until(|s| s.bytes_written >= 16 * MIB).await;
+        client.kill().await;
+        lax.kill();
+        assert!(place.docroot.join("film.age.partial").exists());
+        let server = strict(&place.docroot);
+        let mut job = server.upload(&source);
+        (job.attempt, job.options.resume) = (2, resume);
+        let refused = run(job).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::FileEncryption, "{resume:?}: {refused:?}");
+        assert_eq!(snapshot(&place.docroot).len(), 0, "{resume:?}: nothing of it is left");
+    }
+    // An encrypted one goes on.
+    let source = file(place.temp.path().join("big"), &content(2, SIZE as usize));
+    let server = strict(&place.docroot);
+    let mut job = encrypting(server.upload(&source));
+    job.rate = rate(400_000);
+    let mut client = Client::start(job.clone());
+    client.until(|s| s.bytes_written >= 16 * MIB).await;
+    client.kill().await;
+    job.attempt = 2;
+    let stats = run(job).await.unwrap();
+    assert!(stats.bytes_transferred <= SIZE + MIB - 16 * MIB, "{stats:?}");
+    assert_eq!(opened(&place.docroot.join("big.age")), read(&source).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_lies_about_its_files_frame_by_frame_gets_none_in() {
+    let place = Place::new();
+    let server = strict(&place.docroot);
+    let size = 2 * UNIT;
+    // Refused by its name, then announced anew as if its source had changed.
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "x", "k": "f", "s": size}])).await;
+    let told = raw.expect(|c| matches!(c, Control::Files { .. })).await;
+    let Control::Files { files } = told else { unreachable!() };
+    assert_eq!(files[0].failure.as_ref().unwrap().code, ErrorCode::FileEncryption);
+    raw.frame(&json!({"t": "again", "replaces": 0, "entry": {"p": "x", "k": "f", "s": size}})).await;
+    let told = raw.expect(|c| matches!(c, Control::Files { .. } | Control::Want { .. })).await;
+    assert!(matches!(told, Control::Files { .. }), "{told:?}");
+    // The second unit first, the one that tells afterwards.
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": "y.age", "k": "f", "s": size}])).await;
+    raw.frame(&json!({"t": "entries-end", "count": 1, "bytes": size, "failed": []})).await;
+    raw.expect(|c| matches!(c, Control::Want { .. })).await;
+    let data = content(6, size as usize);
+    for (offset, part) in [(UNIT, &data[UNIT as usize..]), (0, &data[..UNIT as usize])] {
+        let value = unit_value(size, offset / UNIT, part);
+        raw.segment(SegmentHead { offset, length: UNIT }, part, &value).await;
+    }
+    let Control::Result(result) = raw.expect(|c| matches!(c, Control::Result(_))).await else { unreachable!() };
+    assert_eq!((result.completed, result.failed), (0, 1));
+    assert_eq!(snapshot(&place.docroot).len(), 0, "nothing of it is left");
 }

@@ -110,6 +110,7 @@ impl From<StorageError> for ApiError {
             E::Denied { .. } => (StatusCode::FORBIDDEN, "permission_denied"),
             E::Root | E::IntoItself(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             E::Name(_) | E::Part => (StatusCode::BAD_REQUEST, "bad_path"),
+            E::Plain(_) => (StatusCode::FORBIDDEN, "content_protection_required"),
             E::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "quota"),
             E::Unavailable => (StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
             E::Io { path, source } => {

@@ -13,6 +13,8 @@ pub(super) async fn node_info(State(api): State<Arc<Api>>) -> Json<Value> {
     let now = time::OffsetDateTime::from(SystemTime::now()).truncate_to_second();
     let fingerprint = api.fingerprint();
     let id = node_id(&fingerprint);
+    // Of everybody: what one user or key must do beyond that is told with its set-ups.
+    let required = api.access.directory().settings().content_protection.is_required();
     Json(json!({
         "application": "node",
         "version": env!("CARGO_PKG_VERSION"),
@@ -31,7 +33,7 @@ pub(super) async fn node_info(State(api): State<Arc<Api>>) -> Json<Value> {
             {"name": "ssh_fingerprint", "value": fingerprint},
         ],
         "settings": [
-            {"name": "content_protection_required", "value": false},
+            {"name": "content_protection_required", "value": required},
             {"name": "content_protection_strong_pass_required", "value": false},
             {"name": "ssh_fingerprint", "value": fingerprint},
             {"name": "wss_enabled", "value": false},

@@ -5,7 +5,7 @@ use super::{Api, ApiError, Caller};
 use crate::access::unix_now;
 use crate::bearer;
 use crate::catalogue::{AccessKey, Found};
-use crate::config::check_name;
+use crate::config::{ContentProtection, check_name};
 use crate::node_path::NodePath;
 use crate::password::{Hash, MAX_PASSWORD};
 use crate::random_word;
@@ -81,6 +81,7 @@ async fn shown(caller: &Caller, key: &AccessKey) -> Result<Value, ApiError> {
         "storage": {"type": "local", "path": format!("/{}", key.path)},
         "rights": key.rights,
         "configuration": key.configuration,
+        "content_protection_required": key.content_protection.is_required(),
         "token_verification_key": key.verification_key.as_deref().unwrap_or(""),
         "created": key.created,
     }))
@@ -146,6 +147,7 @@ pub(super) async fn create(
         name: String::new(),
         configuration: json!({}),
         quota: None,
+        content_protection: ContentProtection::Optional,
         created: unix_now(),
     };
     let key = changed(&caller, key, given).await?;

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use godwit_protocol::RateKbps;
-use godwit_protocol::spec::{Authentication, Direction, TransferSpec};
+use godwit_protocol::spec::{Authentication, ContentProtection, Direction, TransferSpec};
 use godwit_protocol::worker::{
     Credential, PathPair, Protection, RateSettings, ServerAddress, ServerIdentity, Start, TransferOptions,
 };
@@ -46,6 +46,11 @@ pub(super) async fn start(
     spec.check_offered().map_err(|e| spec_error(&e))?;
     let transfer_id = uuid::Uuid::new_v4().to_string();
     let protection = protection(&spec, &transfer_id)?;
+    let opened = protection.as_ref().is_some_and(|p| p.mode == ContentProtection::Decrypt);
+    if opened && caller.files().is_encrypted_only() {
+        let message = "This server keeps encrypted files only: take them without content_protection.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "content_protection_required", message));
+    }
     // By name a certificate could be had by whoever owns the name at the moment; the spec of a set-up has the fingerprint.
     let Some(fingerprint) = spec.fingerprint.clone() else {
         return Err(ApiError::bad_request("sshfp is missing: the other server's fingerprint, as its set-up gives it."));

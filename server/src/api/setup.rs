@@ -160,6 +160,10 @@ async fn spec(caller: &Caller, api: &Api, host: &str, wish: Value, what: What) -
         "transfer set up"
     );
     spec.extend(echoed);
+    if direction == Direction::Send && caller.files().is_encrypted_only() {
+        // Whatever was wished: the client asks for a passphrase by itself.
+        spec.insert("content_protection".into(), json!("encrypt"));
+    }
     spec.insert("token".into(), json!(signed.expose()));
     let rules = match direction {
         Direction::Send => &caller.principal.upload,

@@ -1,6 +1,6 @@
 //! What the catalogue holds.
 
-use crate::config::UserConfig;
+use crate::config::{ContentProtection, UserConfig};
 use crate::quota::ByteCount;
 use crate::rights::Rights;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct AccessKey {
     /// Uploads end when so many bytes lie in the key's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<ByteCount>,
+    /// `required`: only encrypted files come in with this key.
+    #[serde(default, skip_serializing_if = "ContentProtection::is_optional")]
+    pub content_protection: ContentProtection,
     /// When it was made, unix seconds.
     pub created: u64,
 }

@@ -122,12 +122,28 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     if version < VERSION {
         let backup = PathBuf::from(format!("{}.version-{version}", path.display()));
         if !backup.exists() {
-            connection.execute("VACUUM INTO ?1", [backup.to_string_lossy()])?;
+            back_up(connection, path, &backup)?;
         }
         tracing::info!(from = version, to = VERSION, backup = %backup.display(), "the catalogue gets a newer form");
         apply(connection, version)?;
     }
     Ok(())
+}
+
+/// A copy as of now. It has its name only when it is whole; of two processes that make one at once either may win.
+fn back_up(connection: &Connection, path: &Path, backup: &Path) -> Result<()> {
+    let random = getrandom::u64().map_err(|e| io_error(backup)(io::Error::other(e.to_string())))?;
+    let temporary = path.with_file_name(format!(".{FILE}.{random:016x}"));
+    let made = (|| {
+        connection.execute("VACUUM INTO ?1", [temporary.to_string_lossy()])?;
+        let file = std::fs::File::open(&temporary).map_err(io_error(&temporary))?;
+        let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+        file.set_permissions(mode).map_err(io_error(&temporary))?;
+        file.sync_all().map_err(io_error(&temporary))?;
+        std::fs::rename(&temporary, backup).map_err(io_error(backup))
+    })();
+    let _ = std::fs::remove_file(&temporary);
+    made
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> CatalogueError {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::config::UserConfig;
+use crate::config::{ContentProtection, UserConfig};
 use crate::rights::Rights;
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
@@ -31,6 +31,7 @@ fn key(id: &str, owner: &str) -> AccessKey {
         name: String::new(),
         configuration: json!({}),
         quota: None,
+        content_protection: ContentProtection::Optional,
         created: 1,
     }
 }
@@ -201,6 +202,31 @@ fn a_damaged_truncated_or_newer_catalogue_is_refused_and_left_as_it_is() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     assert!(matches!(reopen(&dir).unwrap_err(), CatalogueError::Newer { found: 99, .. }));
+}
+
+#[test]
+fn an_older_catalogue_gets_the_newer_form_with_all_that_is_in_it_and_a_copy_of_before() {
+    let (dir, catalogue) = fresh();
+    catalogue.put_user(&user("ann"), false).unwrap();
+    catalogue.put_key(&key("k1", "ann"), false).unwrap();
+    drop(catalogue);
+    let version = |path: &std::path::Path| -> i64 {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    };
+    let path = dir.path().join(FILE);
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    let catalogue = reopen(&dir).unwrap();
+    assert_eq!(catalogue.user("ann").unwrap(), Some(user("ann")));
+    assert_eq!(catalogue.keys(None).unwrap(), [key("k1", "ann")]);
+    let required = AccessKey { content_protection: ContentProtection::Required, ..key("k1", "ann") };
+    catalogue.put_key(&required, true).unwrap();
+    drop(catalogue);
+    assert_eq!(reopen(&dir).unwrap().key("k1").unwrap(), Some(required));
+    let backup = dir.path().join(format!("{FILE}.version-1"));
+    assert_eq!((version(&path), version(&backup)), (schema::VERSION, 1), "an older build keeps away from it");
+    assert_eq!(backup.metadata().unwrap().mode() & 0o777, 0o600);
+    assert!(std::fs::read_dir(dir.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().starts_with('.')));
 }
 
 #[test]

@@ -4,10 +4,12 @@
 
 use super::{Content, Item, Kind, Listing, Page, Replace, Space, Stat, Storage, StorageError, UploadId};
 use crate::catalogue::Identity;
+use crate::config::ContentProtection;
 use crate::node_path::NodePath;
 use crate::quota::{self, ByteCount, Full, Quota, SessionRoom};
 use crate::rights::{Policy, Right, Rights};
 use bytes::Bytes;
+use godwit_transport::protect::{BEGIN, is_encrypted};
 use godwit_transport::root::Root;
 use std::sync::Arc;
 
@@ -18,19 +20,32 @@ pub struct Guarded {
     base: NodePath,
     policy: Policy,
     quotas: Vec<Quota>,
+    protection: ContentProtection,
 }
 
 impl Guarded {
     /// The view of a caller whose root is `base` in the tree.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>, base: NodePath, policy: Policy) -> Self {
-        Self { storage, base, policy, quotas: Vec::new() }
+        Self { storage, base, policy, quotas: Vec::new(), protection: ContentProtection::Optional }
     }
 
     /// The same, under these limits.
     #[must_use]
     pub fn within(self, quotas: Vec<Quota>) -> Self {
         Self { quotas, ..self }
+    }
+
+    /// The same; where it is required, only encrypted files come in.
+    #[must_use]
+    pub fn protected(self, protection: ContentProtection) -> Self {
+        Self { protection, ..self }
+    }
+
+    /// Whether only encrypted files come in.
+    #[must_use]
+    pub fn is_encrypted_only(&self) -> bool {
+        self.protection.is_required()
     }
 
     /// What limits it.
@@ -74,6 +89,7 @@ impl Guarded {
     /// A root for uploads by the data endpoint.
     async fn for_upload(&self, root: Root) -> Result<Root, StorageError> {
         self.has_room().await?;
+        let root = if self.is_encrypted_only() { root.encrypted_only() } else { root };
         Ok(SessionRoom::within(&self.quotas).map_or(root.clone(), |room| root.with_room(room)))
     }
 
@@ -176,7 +192,21 @@ impl Guarded {
         if from.is_root() || to.is_root() {
             return Err(StorageError::Root);
         }
-        self.storage.rename(&self.inner(from)?, &self.inner(to)?).await.map_err(|e| self.out(e))
+        let (from, to) = (self.inner(from)?, self.inner(to)?);
+        if self.is_encrypted_only() {
+            self.may_be_renamed(&from, &to).await.map_err(|e| self.out(e))?;
+        }
+        self.storage.rename(&from, &to).await.map_err(|e| self.out(e))
+    }
+
+    /// Where only encrypted files come in, a file that is on its way or was never looked at gets no new name, and an encrypted one
+    /// none that hides it. Folders may be called anything.
+    async fn may_be_renamed(&self, from: &NodePath, to: &NodePath) -> Result<(), StorageError> {
+        if self.storage.stat(from).await?.kind != Kind::File {
+            return Ok(());
+        }
+        let begin = self.storage.open(from).await?.read(0, BEGIN).await?;
+        if is_encrypted(to.name(), &begin) { Ok(()) } else { Err(StorageError::Plain(to.clone())) }
     }
 
     /// See [`Storage::space`].
@@ -200,6 +230,9 @@ impl Guarded {
         self.check(path, Right::Edit)?;
         if path.is_root() {
             return Err(StorageError::Root);
+        }
+        if self.is_encrypted_only() && !is_encrypted(path.name(), &content) {
+            return Err(StorageError::Plain(path.clone()));
         }
         let path = self.inner(path)?;
         let bytes = content.len() as u64;
@@ -271,6 +304,7 @@ impl Guarded {
             E::NotRegular(path) => E::NotRegular(self.mine(path)),
             E::Link(path) => E::Link(self.mine(path)),
             E::IntoItself(path) => E::IntoItself(self.mine(path)),
+            E::Plain(path) => E::Plain(self.mine(path)),
             E::Denied { path, right } => E::Denied { path: self.mine(path), right },
             E::Io { path, source } => E::Io { path: self.mine(path), source },
             other @ (E::Root | E::Name(_) | E::Part | E::Full(_) | E::Unavailable) => other,

@@ -27,6 +27,7 @@ use crate::rights::Right;
 use async_trait::async_trait;
 use bytes::Bytes;
 use godwit_protocol::ErrorCode;
+use godwit_protocol::worker::ENCRYPTED_ONLY;
 use godwit_transport::root::Root;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -84,6 +85,9 @@ pub enum StorageError {
         /// Why.
         source: io::Error,
     },
+    /// Not encrypted, where only encrypted files come in.
+    #[error("'{0}': {why}", why = ENCRYPTED_ONLY)]
+    Plain(NodePath),
     /// A quota is used up.
     #[error("{0}")]
     Full(Full),

@@ -32,6 +32,7 @@ pub struct Gate {
     pub rules: Rules,
     pub rate_cap: Option<RateKbps>,
     pub max_sessions: Option<usize>,
+    pub encrypted_only: bool,
 }
 
 #[async_trait]
@@ -62,6 +63,7 @@ impl Account for Ann {
     }
     async fn authorize(&self, request: SessionRequest) -> Result<Permission, Failure> {
         let root = Root::open(&self.gate.root).map_err(|e| Failure::new(ErrorCode::Internal, e.to_string()))?;
+        let root = if self.gate.encrypted_only { root.encrypted_only() } else { root };
         let Gate { rules, rate_cap, max_sessions, .. } = self.gate.clone();
         Ok(Permission { root, request, rules, rate_cap, max_sessions })
     }
