@@ -74,10 +74,14 @@ declare namespace chrome {
     const onRemoved: Event<(id: number) => void>;
   }
   namespace storage {
-    const session: {
+    interface Area {
       get(key: string): Promise<Record<string, unknown>>;
       set(items: Record<string, unknown>): Promise<void>;
-    };
+    }
+    const session: Area;
+    const local: Area;
+    const managed: { get(): Promise<Record<string, unknown>> };
+    const onChanged: Event<(changes: Record<string, unknown>, area: string) => void>;
   }
   namespace notifications {
     interface Note {

@@ -79,6 +79,8 @@ const topicListeners = new Map();
 const stateListeners = [];
 /** @type {(() => boolean)[]} */
 const keepers = [];
+/** @type {(() => Promise<unknown>)[]} */
+const preparations = [];
 
 /** @param {string} topic @param {(data: any, seq: number) => void} listener */
 export const onEvent = (topic, listener) => {
@@ -88,6 +90,9 @@ export const onEvent = (topic, listener) => {
 export const onState = (listener) => stateListeners.push(listener);
 /** A keeper that answers true keeps the port open. @param {() => boolean} keeper */
 export const keepWhile = (keeper) => keepers.push(keeper);
+
+/** Something to be ended before each connection. It must end soon, and whatever happens. @param {() => Promise<unknown>} step */
+export const prepare = (step) => preparations.push(step);
 
 /** @returns {{phase: Phase, reason: Reason | null, agentVersion: string | null}} */
 export const state = () => ({ phase, reason, agentVersion: agentHello?.version ?? null });
@@ -154,6 +159,7 @@ async function connect() {
   enter("connecting");
   await core.ready;
   const session = await sessionName();
+  await Promise.allSettled(preparations.map((step) => step()));
   /** @type {chrome.runtime.Port} */
   let fresh;
   try {

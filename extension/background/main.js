@@ -3,6 +3,7 @@
 // delivered only to listeners that exist by then.
 
 import "./button.js";
+import "./managed.js";
 import "./notifications.js";
 import "./older-tabs.js";
 import * as agent from "./agent.js";

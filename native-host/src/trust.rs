@@ -113,6 +113,13 @@ impl TrustBook {
         self.lists.policy_only = policy.only_listed;
     }
 
+    /// The administrator's lists alone; every other site is asked about.
+    #[must_use]
+    pub fn managed(&self) -> TrustLists {
+        let TrustLists { policy_allowed, policy_blocked, policy_only, .. } = self.lists.clone();
+        TrustLists { policy_allowed, policy_blocked, policy_only, ..TrustLists::default() }
+    }
+
     /// True if every transfer of `origin` is asked about; `otherwise` holds for sites that nobody has decided about for good.
     #[must_use]
     pub fn asks_each(&self, origin: &Origin, otherwise: bool) -> bool {

@@ -4,7 +4,7 @@
 
 use crate::ui::Notice;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Request kinds. Unless said otherwise the result is `{}`.
@@ -14,6 +14,9 @@ pub mod kinds {
     /// Params [`super::ChangeSettings`]; result [`super::SettingsView`]. All changes or none: a value that is refused ends with
     /// `bad-request` and the reason, one that the administrator fixed with `forbidden`.
     pub const CHANGE_SETTINGS: &str = "ui.change-settings";
+    /// Params [`super::BrowserPolicy`], from the background of an extension and nobody else: sent before any page call, and when
+    /// the browser says that something changed.
+    pub const BROWSER_POLICY: &str = "ui.browser-policy";
     /// Params [`super::SetTrust`]; result [`super::TrustSet`]. A text that is no pattern ends with `bad-request` and the reason.
     pub const SET_TRUST: &str = "ui.set-trust";
     /// No params; result [`super::KnownServers`].
@@ -58,6 +61,16 @@ pub struct SettingsView {
 pub struct ChangeSettings {
     /// New values by name (`section.key`); `null` takes the default again.
     pub changes: BTreeMap<String, Value>,
+}
+
+/// Params of `ui.browser-policy`: what the browser's own policies say about the extension (`storage.managed`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserPolicy {
+    /// Random name of the browser profile; it outlives the browser's sessions. 1 to 64 letters, digits and hyphens.
+    pub profile: String,
+    /// Everything that holds in this profile now, by name (`lock.queue.active`); it takes the place of all that this profile
+    /// said before. Empty: nothing holds any more.
+    pub values: Map<String, Value>,
 }
 
 /// Params of `ui.set-trust`.

@@ -1,7 +1,7 @@
 //! Opens the store and the vault, and makes the core of them.
 
 use super::{AgentError, Program};
-use crate::core::{Core, Parts};
+use crate::core::{Core, Parts, persist};
 use crate::home::Home;
 use crate::secrets::{KeyPlaces, Vault};
 use crate::settings::{KeyStoreChoice, SettingsBook, replace_file};
@@ -21,7 +21,7 @@ pub(super) struct Limits {
 
 pub(super) fn core(
     home: &Home,
-    settings: SettingsBook,
+    mut settings: SettingsBook,
     limits: Limits,
     program: Program,
     now: Now,
@@ -32,6 +32,11 @@ pub(super) fn core(
     let mut store = opened.store;
     if let Some(aside) = opened.set_aside {
         notices.push(restore(&mut store, home, &aside));
+    }
+    let logged = settings.now().log.clone();
+    persist::obey_stored(&mut settings, &store)?;
+    if settings.now().log != logged {
+        crate::logging::set_level(&settings.now().log.level);
     }
     let key_places = KeyPlaces {
         file: home.state.join("keys").join("secrets.key"),

@@ -21,7 +21,8 @@ mod monitor;
 mod native;
 mod news;
 mod page_calls;
-mod persist;
+pub(crate) mod persist;
+mod policies;
 pub(crate) mod probe;
 mod protection;
 mod requests;
@@ -54,6 +55,7 @@ use crate::prompts::PromptBook;
 use crate::queue::{Queue, TransferId};
 use crate::secrets::{KeyPlaces, Vault};
 use crate::settings::SettingsBook;
+use crate::settings::browser::BrowserPolicies;
 use crate::spool::Spool;
 use crate::store::{Change, Store, StoreError};
 use crate::time::Now;
@@ -102,6 +104,8 @@ pub struct Core {
     /// The user is being asked to unlock it.
     unlocking: Option<Ticket>,
     settings: SettingsBook,
+    /// What the settings obey besides the machine's own policy.
+    browser_policies: BrowserPolicies,
     home: Home,
     notices: Vec<Notice>,
     idle: Duration,
@@ -177,8 +181,10 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     /// Loads the state from the store.
-    pub fn new<S: Store + 'static>(parts: Parts<S>, now: Now) -> Result<Self, StoreError> {
-        let loaded = persist::load(&parts.store)?;
+    pub fn new<S: Store + 'static>(mut parts: Parts<S>, now: Now) -> Result<Self, StoreError> {
+        let mut loaded = persist::load(&parts.store)?;
+        let gone = loaded.browser_policies.expire(now.wall_ms);
+        parts.settings.obey(&loaded.browser_policies);
         let limits = settings::queue_limits(parts.settings.now());
         let spool = Spool::new(parts.home.dropped());
         let mut core = Self {
@@ -188,6 +194,7 @@ impl Core {
             keys_sought: None,
             unlocking: None,
             settings: parts.settings,
+            browser_policies: loaded.browser_policies,
             home: parts.home,
             notices: parts.notices,
             idle: parts.idle,
@@ -240,6 +247,9 @@ impl Core {
             core.news.restore(id, tombstone.token);
         }
         core.expire_tombstones(now);
+        for key in &gone {
+            core.save_policy(key, None);
+        }
         for key in &loaded.outdated {
             core.drop_history(key);
         }

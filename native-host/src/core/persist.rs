@@ -4,6 +4,8 @@ use super::{Core, Output};
 use crate::history::{HISTORY_FORM, Histories, StoredHistory};
 use crate::passwords::{LABEL_FORM, Label, PasswordBook};
 use crate::queue::TransferId;
+use crate::settings::SettingsBook;
+use crate::settings::browser::{BrowserPolicies, POLICY_FORM, StoredPolicy};
 use crate::store::snapshot::{self, Record};
 use crate::store::{Change, Store, StoreError, Tree, decode, encode};
 use crate::time::Now;
@@ -42,6 +44,7 @@ pub struct Loaded {
     pub(super) trust: TrustBook,
     pub(super) pins: BTreeMap<String, String>,
     pub(super) passwords: PasswordBook,
+    pub(super) browser_policies: BrowserPolicies,
     pub(super) histories: Histories,
     /// Histories of transfers that are not in the list any more, or more than there is room for.
     pub(super) outdated: Vec<String>,
@@ -84,6 +87,7 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
             loaded.passwords.add(key, label);
         }
     }
+    loaded.browser_policies = browser_policies(store, &mut unread)?;
     for (key, bytes) in store.all(Tree::Histories)? {
         // Nothing is lost with a curve: what cannot be read goes, and nobody needs to hear of it.
         let listed = loaded.transfers.iter().any(|(id, ..)| id.as_str() == key);
@@ -105,6 +109,22 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
         loaded.notices.push(Notice::new("records", [count], text));
     }
     Ok(loaded)
+}
+
+fn browser_policies(store: &dyn Store, unread: &mut Vec<String>) -> Result<BrowserPolicies, StoreError> {
+    let mut policies = BrowserPolicies::default();
+    for (key, bytes) in store.all(Tree::Policies)? {
+        if let Some(policy) = read(POLICY_FORM, &key, &bytes, unread) {
+            policies.restore(key, policy);
+        }
+    }
+    Ok(policies)
+}
+
+/// The settings with what the policies of browsers said last, for what must be known before there is a [`Core`].
+pub(crate) fn obey_stored(settings: &mut SettingsBook, store: &dyn Store) -> Result<(), StoreError> {
+    settings.obey(&browser_policies(store, &mut Vec::new())?);
+    Ok(())
 }
 
 fn read<T: DeserializeOwned>(form: u32, key: &str, bytes: &[u8], unread: &mut Vec<String>) -> Option<T> {
@@ -212,6 +232,13 @@ impl Core {
 
     pub(super) fn save_label(&mut self, name: &str, label: &Label) {
         self.put(Tree::Passwords, name.to_owned(), LABEL_FORM, label);
+    }
+
+    pub(super) fn save_policy(&mut self, key: &str, policy: Option<&StoredPolicy>) {
+        match policy {
+            Some(policy) => self.put(Tree::Policies, key.to_owned(), POLICY_FORM, policy),
+            None => self.changes.push(Change::Delete(Tree::Policies, key.to_owned())),
+        }
     }
 
     /// `ui.forget-server`

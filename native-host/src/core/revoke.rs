@@ -53,8 +53,13 @@ impl Core {
     /// Sites that `pattern` covers and that may no longer use Godwit: what they wait for is refused, what was chosen for them is
     /// forgotten, and, if wanted, what they have under way is stopped.
     pub(super) fn revoked(&mut self, pattern: &HostPattern, stop: bool, now: Now) {
+        self.revoked_where(&|origin| pattern.matches(origin), stop, now);
+    }
+
+    /// As [`Self::revoked`], for sites of which `covers` is true.
+    pub(super) fn revoked_where(&mut self, covers: &dyn Fn(&Origin) -> bool, stop: bool, now: Now) {
         let gone = |core: &Self, session: &str, origin: &Origin| {
-            pattern.matches(origin) && core.trust.verdict(session, origin, now) != Verdict::Allow
+            covers(origin) && core.trust.verdict(session, origin, now) != Verdict::Allow
         };
         let refused: Vec<Ticket> = self
             .waiting
@@ -82,7 +87,7 @@ impl Core {
         }
         let trust = &self.trust;
         let not_allowed = |session: &str, origin: &Origin| trust.verdict(session, origin, now) != Verdict::Allow;
-        self.grants.forget_sites(|session, origin| pattern.matches(origin) && not_allowed(session, origin));
+        self.grants.forget_sites(|session, origin| covers(origin) && not_allowed(session, origin));
         if !stop {
             return;
         }

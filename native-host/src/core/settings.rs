@@ -41,7 +41,7 @@ impl Core {
         }
     }
 
-    fn settings_changed(&mut self, before: &Settings, now: Now) {
+    pub(super) fn settings_changed(&mut self, before: &Settings, now: Now) {
         let settings = self.settings.now().clone();
         if settings.log != before.log {
             self.out.push(Output::LogLevel(settings.log.level.clone()));

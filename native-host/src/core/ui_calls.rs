@@ -112,6 +112,7 @@ impl Core {
                 let view = self.settings.view();
                 self.respond_with(conn, id, &view);
             }
+            prefs::kinds::BROWSER_POLICY => self.browser_policy(conn, id, params, now),
             prefs::kinds::CHANGE_SETTINGS => self.change_settings(conn, id, params, now),
             kinds::MOVE => {
                 let Some(MoveTransfer { uuid, before }) = self.params(conn, id, params) else { return };

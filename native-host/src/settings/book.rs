@@ -1,6 +1,7 @@
 //! The settings as they hold now, and the way to change them.
 
 use super::SCHEMA;
+use super::browser::{self, BrowserPolicies};
 use super::file::SettingsFile;
 use super::layers::{Layer, Stack, layer, unknown};
 use super::policy::{Policy, TrustPolicy};
@@ -8,6 +9,7 @@ use super::sections::Settings;
 use godwit_protocol::prefs::{ChangeSettings, SettingsView};
 use godwit_protocol::ui::Notice;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::io;
 use toml_edit::DocumentMut;
 
@@ -60,13 +62,21 @@ pub enum Unwritable {
 pub struct SettingsBook {
     file: Box<dyn SettingsFile>,
     policy: Policy,
+    /// Of browsers, the first goes before the others.
+    browsers: Vec<Policy>,
+    /// What all of them say about sites.
+    trust: TrustPolicy,
+    /// What none but administrators may change.
+    locked: BTreeSet<String>,
     /// What the file held when it was read or written last.
     text: String,
+    /// What it held when it could be understood last.
+    own: Layer,
     /// Why the file must not be written.
     unwritable: Option<Unwritable>,
     base: Stack,
     now: Stack,
-    /// Of the policy alone, and of everything.
+    /// Of the policies alone, and of everything.
     base_problems: Vec<Notice>,
     problems: Vec<Notice>,
 }
@@ -81,23 +91,66 @@ impl SettingsBook {
     /// Reads the file.
     #[must_use]
     pub fn open(file: impl SettingsFile + 'static, policy: Policy) -> Self {
-        let mut problems = policy.problems.clone();
-        let mut base = Stack::default();
-        base.lay(&policy.set, &policy.name, &mut problems);
-        base.lay(&policy.lock, &policy.name, &mut problems);
-        let now = base.clone();
         let mut book = Self {
             file: Box::new(file),
             policy,
+            browsers: Vec::new(),
+            trust: TrustPolicy::default(),
+            locked: BTreeSet::new(),
             text: String::new(),
+            own: Layer::new(),
             unwritable: None,
-            base,
-            now,
-            base_problems: problems,
+            base: Stack::default(),
+            now: Stack::default(),
+            base_problems: Vec::new(),
             problems: Vec::new(),
         };
+        book.take_policies();
         book.take_text();
         book
+    }
+
+    /// What the browsers' administrators say now, in place of what they said before; true if anything is different.
+    pub fn obey(&mut self, policies: &BrowserPolicies) -> bool {
+        let browsers = policies.read();
+        if browsers == self.browsers {
+            return false;
+        }
+        self.browsers = browsers;
+        self.take_policies();
+        self.take_text();
+        true
+    }
+
+    fn take_policies(&mut self) {
+        let names = |layer: &Layer| layer.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<String>>();
+        let without = |layer: &Layer, taken: &BTreeSet<String>| -> Layer {
+            layer.iter().filter(|(name, _)| !taken.contains(name)).cloned().collect()
+        };
+        let Policy { set, lock, name, .. } = &self.policy;
+        let mut problems = self.policy.problems.clone();
+        let mut base = Stack::default();
+        // The machine's own first, and each name once: a value of a browser must not keep one of the machine's from fitting.
+        base.lay(set, name, &mut problems);
+        base.lay(lock, name, &mut problems);
+        let machine: BTreeSet<String> = names(set).into_iter().chain(names(lock)).collect();
+        let mut taken = machine.clone();
+        for browser in &self.browsers {
+            problems.extend(browser.problems.iter().cloned());
+            taken.extend(base.lay(&without(&browser.set, &taken), &browser.name, &mut problems));
+        }
+        let (mut taken, mut locked) = (machine, names(lock));
+        for browser in &self.browsers {
+            let laid = base.lay(&without(&browser.lock, &taken), &browser.name, &mut problems);
+            taken.extend(laid.iter().cloned());
+            locked.extend(laid);
+        }
+        // Profiles of one browser mostly have the same policies.
+        let mut told = BTreeSet::new();
+        problems.retain(|problem| told.insert(problem.text.clone()));
+        locked.retain(|name| base.knows(name));
+        self.trust = browser::sites(&self.policy.trust, &self.browsers);
+        (self.base, self.locked, self.base_problems) = (base, locked, problems);
     }
 
     /// What holds.
@@ -109,7 +162,7 @@ impl SettingsBook {
     /// The administrator's word about sites.
     #[must_use]
     pub fn trust_policy(&self) -> &TrustPolicy {
-        &self.policy.trust
+        &self.trust
     }
 
     /// What in the files could not be used.
@@ -140,7 +193,8 @@ impl SettingsBook {
         match parsed {
             Ok((own, newer)) => {
                 self.unwritable = newer.then_some(Unwritable::Newer);
-                self.now = self.stacked(&own, &mut problems);
+                self.own = own;
+                self.now = self.stacked(&mut problems);
                 if newer {
                     let text = format!("{name} was written by a newer version of Godwit; it is only read");
                     problems.push(Notice::new("settings-newer", [name], text));
@@ -151,6 +205,7 @@ impl SettingsBook {
                 let text = format!("{name} has a mistake and is not used: {why}");
                 problems.push(Notice::new("settings-mistake", [name, why.clone()], text));
                 self.unwritable = Some(Unwritable::Mistake(why));
+                self.now = self.stacked(&mut Vec::new());
             }
         }
         for problem in &problems {
@@ -159,15 +214,15 @@ impl SettingsBook {
         self.problems = problems;
     }
 
-    fn stacked(&self, own: &Layer, problems: &mut Vec<Notice>) -> Stack {
+    fn stacked(&self, problems: &mut Vec<Notice>) -> Stack {
         let mut stack = self.base.clone();
-        let own: Layer = own.iter().filter(|(name, _)| !self.is_locked(name)).cloned().collect();
+        let own: Layer = self.own.iter().filter(|(name, _)| !self.is_locked(name)).cloned().collect();
         stack.lay(&own, &self.file.name(), problems);
         stack
     }
 
     fn is_locked(&self, name: &str) -> bool {
-        self.policy.lock.iter().any(|(locked, _)| locked == name)
+        self.locked.contains(name)
     }
 
     /// Changes some values and writes the file; all or none.
@@ -216,13 +271,10 @@ impl SettingsBook {
     /// For windows.
     #[must_use]
     pub fn view(&self) -> SettingsView {
-        let mut locked: Vec<String> = self.policy.lock.iter().map(|(name, _)| name.clone()).collect();
-        locked.retain(|name| self.base.knows(name));
-        locked.sort();
         SettingsView {
             values: self.now.values.clone(),
             defaults: self.base.values.clone(),
-            locked,
+            locked: self.locked.iter().cloned().collect(),
             file: self.file.name(),
             problems: self.problems.iter().map(|problem| problem.text.clone()).collect(),
             notes: self.problems.clone(),

@@ -4,6 +4,7 @@ use super::reason::Reason;
 use super::sections::Settings;
 use godwit_protocol::ui::Notice;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Values by `section.key`.
 pub(super) type Layer = Vec<(String, Value)>;
@@ -50,19 +51,23 @@ impl Stack {
     }
 
     /// Puts a layer; what cannot be used is named in `problems`. Values that only fit together are tried once more after the
-    /// others.
-    pub(super) fn lay(&mut self, layer: &Layer, place: &str, problems: &mut Vec<Notice>) {
+    /// others. Returns the names of those that hold.
+    pub(super) fn lay(&mut self, layer: &Layer, place: &str, problems: &mut Vec<Notice>) -> BTreeSet<String> {
+        let mut laid: BTreeSet<String> = BTreeSet::new();
         let mut again = Vec::new();
         for (name, value) in layer {
-            if self.put(name, value).is_err() {
-                again.push((name, value));
+            match self.put(name, value) {
+                Ok(()) => _ = laid.insert(name.clone()),
+                Err(_) => again.push((name, value)),
             }
         }
         for (name, value) in again {
-            if let Err(why) = self.put(name, value) {
-                problems.push(why.about(place, name));
+            match self.put(name, value) {
+                Ok(()) => _ = laid.insert(name.clone()),
+                Err(why) => problems.push(why.about(place, name)),
             }
         }
+        laid
     }
 }
 

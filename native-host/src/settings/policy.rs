@@ -85,25 +85,10 @@ impl Policy {
         };
         let name = place.display().to_string();
         let mut problems = Vec::new();
-        let mut only_listed = file.trust.only_listed;
-        let mut patterns = |list: Vec<String>, closes: bool| {
-            let mut patterns = Vec::new();
-            for text in list {
-                match parse_pattern(&text) {
-                    Ok(pattern) => patterns.push(pattern),
-                    Err(error) => {
-                        let args = [name.clone(), error.to_string()];
-                        problems.push(Notice::new("policy-site", args, format!("{name}: {error}")));
-                        // Nobody knows which site was meant to be kept out.
-                        only_listed |= closes;
-                    }
-                }
-            }
-            patterns
-        };
-        let trusted = patterns(file.trust.trusted, false);
-        let restricted = patterns(file.trust.restricted, true);
-        let trust = TrustPolicy { trusted, restricted, only_listed };
+        let (trusted, _) = patterns(file.trust.trusted, &name, &mut problems);
+        let (restricted, all_read) = patterns(file.trust.restricted, &name, &mut problems);
+        // Nobody knows which site was meant to be kept out.
+        let trust = TrustPolicy { trusted, restricted, only_listed: file.trust.only_listed || !all_read };
         Self { set: layer(&file.set), lock: layer(&file.lock), trust, problems, name }
     }
 
@@ -115,6 +100,22 @@ impl Policy {
         let trust = TrustPolicy { only_listed: true, ..TrustPolicy::default() };
         Self { trust, problems: vec![problem], name, ..Self::default() }
     }
+}
+
+/// The sites of a list in `place`, and whether all could be read; those that could not are named in `problems`.
+pub(super) fn patterns(list: Vec<String>, place: &str, problems: &mut Vec<Notice>) -> (Vec<HostPattern>, bool) {
+    let (mut patterns, mut all_read) = (Vec::new(), true);
+    for text in list {
+        match parse_pattern(&text) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(error) => {
+                let args = [place.to_owned(), error.to_string()];
+                problems.push(Notice::new("policy-site", args, format!("{place}: {error}")));
+                all_read = false;
+            }
+        }
+    }
+    (patterns, all_read)
 }
 
 #[cfg(test)]

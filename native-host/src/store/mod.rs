@@ -35,13 +35,15 @@ pub enum Tree {
     Secrets,
     /// How the last transfers went, by uuid.
     Histories,
+    /// What the policies of browsers say, by browser profile.
+    Policies,
     /// Counters.
     Meta,
 }
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Transfers,
         Self::States,
         Self::Tombstones,
@@ -50,6 +52,7 @@ impl Tree {
         Self::Passwords,
         Self::Secrets,
         Self::Histories,
+        Self::Policies,
         Self::Meta,
     ];
 
@@ -65,6 +68,7 @@ impl Tree {
             Self::Passwords => "passwords",
             Self::Secrets => "secrets",
             Self::Histories => "histories",
+            Self::Policies => "policies",
             Self::Meta => "meta",
         }
     }

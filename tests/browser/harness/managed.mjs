@@ -68,6 +68,11 @@ export class Company {
     fs.writeFileSync(file, JSON.stringify(policy));
   }
 
+  /** The part of a policy that the extension reads. @param {any} policy @param {string} id the extension's, in Chromium */
+  managed(policy, id) {
+    return this.browser === "chromium" ? policy["3rdparty"].extensions[id] : policy.policies["3rdparty"].Extensions["godwit@godwit.io"];
+  }
+
   /** Puts what the administrator says about sites and settings in its place. @param {string} text */
   rule(text) {
     const file = path.join(this.etc, "godwit/policy.toml");

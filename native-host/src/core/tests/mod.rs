@@ -18,6 +18,7 @@ mod give_up;
 mod local_http;
 mod monitor;
 mod native;
+mod policies;
 mod protection;
 mod settings;
 mod transfers;

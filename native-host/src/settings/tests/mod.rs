@@ -1,0 +1,6 @@
+//! Settings as administrators see them.
+
+#![allow(clippy::unwrap_used)]
+
+mod browsers;
+mod schema;
