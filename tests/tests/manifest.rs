@@ -54,10 +54,10 @@ fn s13_private_windows_are_left_alone() {
 }
 
 #[test]
-fn p10_the_browsers_manifests_differ_only_in_how_the_background_starts_and_who_made_the_extension() {
+fn p10_the_browsers_manifests_differ_only_in_start_of_the_background_maker_and_schema_of_policies() {
     let template = template();
     let keys = |part: &str| template[part].as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(keys("chromium"), ["background", "key", "minimum_chrome_version"]);
+    assert_eq!(keys("chromium"), ["background", "key", "minimum_chrome_version", "storage"]);
     assert_eq!(keys("firefox"), ["background", "browser_specific_settings"]);
     for browser in ["chromium", "firefox"] {
         assert_eq!(template[browser]["background"]["type"], json!("module"), "{browser}");
