@@ -212,7 +212,8 @@ interface TransferView {
   queue_order?: number;
   live?: Live | null;
   shortage?: { needed: number; free: number } | null;
-  unlocked?: { opened: number; kept: number; why: string | null; wrong_passphrase: boolean };
+  unlocked?: { opened: number; kept: number; why: string | null; wrong_passphrase: boolean } | null;
+  unlocking?: { done: number; total: number } | null;
 }
 
 interface Sample {
@@ -307,6 +308,7 @@ interface Prompt {
   saved?: boolean;
   creates?: boolean;
   can_skip?: boolean;
+  unlocks?: string;
 }
 
 interface FileFilter {

@@ -1,7 +1,7 @@
 // @ts-check
 // What each kind of the extension's own windows may ask: no more than it needs. Pure.
 
-const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal"];
+const LIST = ["ui.stop", "ui.resume", "ui.remove", "ui.reveal", "ui.unlock"];
 
 /** What each page may ask the agent. @type {Record<string, string[]>} */
 export const ALLOWED = {

@@ -67,6 +67,8 @@ const grid = new GridKeys(byId("transfers"), model, {
 /** @type {string | null} */
 let wanted = decodeURIComponent(location.hash.slice(1)) || null;
 let spokenAt = 0;
+/** Transfers whose files are being decrypted. @type {Set<string>} */
+const unlocking = new Set();
 
 restore();
 fillFilters();
@@ -81,6 +83,7 @@ function changed() {
     wanted = null;
   }
   show();
+  tellUnlocked();
   refreshSites();
   if (document.body.dataset.ready === undefined) performance.mark("activity-rows");
   ready();
@@ -125,6 +128,17 @@ function showSummary() {
     spokenAt = performance.now();
     set(byId("spoken"), t("spokenLine", format.number(running.length, language), format.rate(rate, language)));
   }
+}
+
+/** Says how it went when files have been decrypted: the number that shows it has gone then. */
+function tellUnlocked() {
+  for (const uuid of unlocking) {
+    const view = model.views.get(uuid);
+    if (view?.unlocking) continue;
+    unlocking.delete(uuid);
+    if (view?.unlocked) set(byId("spoken"), t("unlockEnded", format.number(view.unlocked.opened, language), format.number(view.unlocked.kept, language)));
+  }
+  for (const view of model.views.values()) if (view.unlocking) unlocking.add(view.uuid);
 }
 
 function refreshEmpty() {
@@ -255,7 +269,7 @@ function questionClosed() {
 function menu(x, y) {
   const chosen = model.selected();
   const one = chosen.length === 1 ? chosen[0] : undefined;
-  const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (name !== "reveal" || one !== undefined)).map(
+  const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (!["reveal", "unlock"].includes(name) || one !== undefined)).map(
     ([name, picture, key]) => ({ picture, text: t(key), act: () => void bulk(name) }),
   );
   if (one?.status === "queued") {

@@ -13,7 +13,7 @@ import { RateGraph } from "../ui/rate-graph.js";
 import { RateLine } from "../ui/rate-line.js";
 import { language, localize, t } from "../ui/text.js";
 import { TransferModel, abilities, share } from "../ui/transfer-model.js";
-import { STATES, amountOf, filesOf, perform, set } from "../ui/transfer-row.js";
+import { amountOf, filesOf, perform, set, stateOf } from "../ui/transfer-row.js";
 
 /** What is read aloud of a running transfer, at most this often. */
 const SPOKEN_MS = 5000;
@@ -150,7 +150,7 @@ function showHead(view) {
   progress.value = share(view);
   document.body.dataset.status = view.status;
   const error = view.error !== null && (view.status === "failed" || view.status === "willretry") ? `: ${errorText(view.error)}` : "";
-  set(byId("state"), running ? `${format.percent(share(view), language)} · ${format.rate(view.rate_kbps, language)}` : `${t(STATES[view.status] ?? "stateRunning")}${error}`);
+  set(byId("state"), running ? `${format.percent(share(view), language)} · ${format.rate(view.rate_kbps, language)}` : `${stateOf(view)}${error}`);
   set(byId("amount"), [amountOf(view), filesOf(view)].filter((text) => text !== "").join(" · "));
   set(byId("left"), running && view.seconds_left !== null ? `· ${t("timeLeft", format.duration(view.seconds_left, language))}` : "");
   const can = abilities(view);

@@ -50,14 +50,18 @@ document.addEventListener("keydown", (event) => {
 
 question((prompt) => {
   creates = prompt.creates === true;
-  byId("server").textContent = prompt.server ?? "";
+  // The person wants it, not a site: what lies here already is named.
+  const { unlocks } = prompt;
+  byId("server").textContent = unlocks ?? prompt.server ?? "";
+  byId("asked-by").hidden = unlocks !== undefined;
   showOrigin(byId("origin"), prompt);
   byId("heading").textContent = t(creates ? "passphraseCreate" : "passphraseEnter");
-  byId("explanation").textContent = t(creates ? "passphraseCreateWhy" : "passphraseEnterWhy");
+  byId("explanation").textContent = t(unlocks !== undefined ? "passphraseUnlockWhy" : creates ? "passphraseCreateWhy" : "passphraseEnterWhy");
   byId("go").textContent = t(creates ? "passphraseEncrypt" : "passphraseDecrypt");
   byId("skip").textContent = t(creates ? "passphraseSkipUpload" : "passphraseSkipDownload");
   byId("skip").hidden = prompt.can_skip !== true;
   for (const id of ["confirm-line", "strength", "warning"]) byId(id).hidden = !creates;
+  if (prompt.wrong === true) complain(passphrase, t("passphraseWrong"));
   passphrase.focus();
   armLater([/** @type {HTMLButtonElement} */ (byId("go")), /** @type {HTMLButtonElement} */ (byId("skip"))]);
   ready();

@@ -16,7 +16,7 @@ test("each window may ask the agent just what its modules ask", () => {
     const texts = own.map((name) => fs.readFileSync(name, "utf8")).join("\n");
     const asked = new Set([...texts.matchAll(/"(ui\.[a-z-]+)"/g)].map(([, kind]) => kind));
     // The rows of transfers make these from parts.
-    if (texts.includes("`ui.${name}`")) for (const name of ["stop", "resume", "remove", "reveal"]) asked.add(`ui.${name}`);
+    if (texts.includes("`ui.${name}`")) for (const name of ["stop", "resume", "remove", "reveal", "unlock"]) asked.add(`ui.${name}`);
     assert.deepEqual([...asked].sort(), [...allowed].sort(), page);
   }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { TransferModel, abilities, matches, place, EVERYTHING } from "../ui/transfer-model.js";
+import { TransferModel, abilities, matches, place, share, EVERYTHING } from "../ui/transfer-model.js";
 
 const view = (n, more = {}) => ({
   uuid: `u${n}`, title: `file ${n}`, direction: "send", origin: "https://a.example", remote_host: "srv.example", status: "running",
@@ -81,8 +81,15 @@ test("keys move the cursor, extend the range and stop at both ends", () => {
 });
 
 test("only what can be done is offered", () => {
-  assert.deepEqual(abilities(view(1)), { stop: true, resume: false, reveal: false, remove: true });
-  assert.deepEqual(abilities(view(1, { status: "failed", folder: "/x" })), { stop: false, resume: true, reveal: true, remove: true });
+  assert.deepEqual(abilities(view(1)), { stop: true, resume: false, unlock: false, reveal: false, remove: true });
+  assert.deepEqual(abilities(view(1, { status: "failed", folder: "/x" })), { stop: false, resume: true, unlock: false, reveal: true, remove: true });
+  const unlocked = { opened: 0, kept: 2, why: null, wrong_passphrase: false };
+  const unlocking = { done: 1, total: 4 };
+  assert.equal(abilities(view(1, { status: "completed", unlocked })).unlock, true);
+  assert.equal(abilities(view(1, { status: "failed", unlocked })).unlock, false, "it is not complete");
+  assert.equal(abilities(view(1, { status: "completed", unlocked, unlocking })).unlock, false, "it happens already");
+  assert.equal(abilities(view(1, { status: "completed", unlocked: { ...unlocked, kept: 0 } })).unlock, false);
+  assert.equal(share(view(1, { status: "completed", unlocked, unlocking })), 0.25);
 });
 
 test("a waiting transfer moves within the queue, whatever order is shown, and stays where it stands at an end", () => {

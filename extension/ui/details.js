@@ -8,8 +8,8 @@ import * as format from "./format.js";
 import { MoreDetails } from "./more-details.js";
 import { reportText, stepKey } from "./report.js";
 import { language, t } from "./text.js";
-import { share } from "./transfer-model.js";
-import { STATES, amountOf, filesOf, set } from "./transfer-row.js";
+import { abilities, share } from "./transfer-model.js";
+import { amountOf, filesOf, perform, set, stateOf, stillEncrypted } from "./transfer-row.js";
 
 export class Details {
   /** @param {HTMLElement} pane @param {() => void} back gives the focus back to the list */
@@ -21,6 +21,10 @@ export class Details {
     this.state = h("p", { class: "state-line" });
     this.progress = h("progress", { max: 1, "aria-label": t("progressLabel") });
     this.error = h("div", { class: "fault" });
+    this.encryptedText = h("p", { class: "cause" });
+    this.encryptedWhy = h("p", { class: "muted small" });
+    const unlock = h("button", { type: "button", class: "unlock", onclick: () => void this.#unlock() }, icon("unlock"), t("actionUnlock"));
+    this.encrypted = h("div", { class: "fault encrypted", hidden: true }, this.encryptedText, this.encryptedWhy, unlock);
     this.facts = h("dl");
     this.copied = h("span", { role: "status", class: "muted" });
     pane.append(
@@ -33,6 +37,7 @@ export class Details {
       this.state,
       this.progress,
       this.error,
+      this.encrypted,
       this.facts,
       h("div", { class: "ends" }, this.copied, h("button", { type: "button", class: "open-monitor", onclick: () => this.monitor() }, icon("graph"), t("openMonitor")), h("button", { type: "button", onclick: () => void this.copy() }, icon("copy"), t("copyReport"))),
     );
@@ -59,11 +64,12 @@ export class Details {
     if (view === null || this.closed) return;
     set(this.title, view.title);
     const running = view.status === "running";
-    set(this.state, running ? `${format.percent(share(view), language)} · ${format.rate(view.rate_kbps, language)}` : t(STATES[view.status] ?? "stateRunning"));
+    set(this.state, running ? `${format.percent(share(view), language)} · ${format.rate(view.rate_kbps, language)}` : stateOf(view));
     this.pane.dataset.status = view.status;
     if (running && view.bytes_expected === 0) this.progress.removeAttribute("value");
     else this.progress.value = share(view);
     this.#fault(view);
+    this.#encrypted(view);
     this.#facts(view);
     this.more.show(view);
   }
@@ -107,6 +113,24 @@ export class Details {
     );
   }
 
+  /** What is still encrypted, and the way out. @param {TransferView} view */
+  #encrypted(view) {
+    const text = stillEncrypted(view);
+    // Whoever pressed the button stays in the pane when it goes.
+    if (text === "" && this.encrypted.contains(document.activeElement)) this.title.focus();
+    this.encrypted.hidden = text === "" || !abilities(view).unlock;
+    if (text === "") return;
+    const why = view.unlocked?.why ?? "";
+    this.encrypted.classList.toggle("calm", why === "");
+    set(this.encryptedText, text);
+    set(this.encryptedWhy, why);
+    this.encryptedWhy.hidden = why === "";
+  }
+
+  async #unlock() {
+    if (this.view !== null) await perform("unlock", this.view.uuid);
+  }
+
   /** @param {TransferView} view */
   #facts(view) {
     /** @type {[string, string][]} */
@@ -117,6 +141,7 @@ export class Details {
       ["factAmount", amountOf(view)],
       ["factFiles", filesOf(view) || format.number(view.files_expected, language)],
       ["factFailed", view.files_failed > 0 ? format.number(view.files_failed, language) : ""],
+      ["factDecrypted", (view.unlocked?.opened ?? 0) > 0 ? format.number(view.unlocked?.opened ?? 0, language) : ""],
       ["factLeft", view.status === "running" && view.seconds_left !== null ? format.duration(view.seconds_left, language) : ""],
       ["factCurrent", view.status === "running" ? view.current_file : ""],
       ["factFolder", view.folder ?? ""],

@@ -40,6 +40,7 @@ const SENTENCES = {
   "no-folder": "reasonNoFolder",
   "completed-already": "reasonCompletedAlready",
   "not-waiting": "reasonNotWaiting",
+  "not-encrypted": "reasonNotEncrypted",
   "locked-by-site": "lockedBySite",
   "locked-by-server": "lockedByServer",
   "rate-cap": "reasonRateCap",

@@ -22,6 +22,8 @@ export const EVERYTHING = Object.freeze({ group: "all", direction: "all", site: 
 
 /** @param {TransferView} view @returns {number} 0 to 1 */
 export function share(view) {
+  const { unlocking } = view;
+  if (unlocking) return unlocking.total > 0 ? Math.min(1, unlocking.done / unlocking.total) : 0;
   if (view.status === "completed") return 1;
   return view.bytes_expected > 0 ? Math.min(1, view.bytes_written / view.bytes_expected) : 0;
 }
@@ -213,10 +215,11 @@ export function place(views, uuid, where) {
 }
 
 /** What can be done with a transfer now. @param {TransferView} view @returns {Record<string, boolean>} */
-export function abilities({ status, folder }) {
+export function abilities({ status, folder, unlocked, unlocking }) {
   return {
     stop: ["initiating", "running", "queued", "willretry"].includes(status),
     resume: ["failed", "cancelled", "queued", "willretry"].includes(status),
+    unlock: status === "completed" && (unlocked?.kept ?? 0) > 0 && !unlocking,
     reveal: folder !== null,
     remove: true,
   };

@@ -32,6 +32,7 @@ const STATE_ICONS = /** @type {Record<string, string>} */ ({
 export const ACTIONS = /** @type {[string, string, string][]} */ ([
   ["stop", "pause", "actionStop"],
   ["resume", "resume", "actionResume"],
+  ["unlock", "unlock", "actionUnlock"],
   ["reveal", "folder", "actionReveal"],
   ["remove", "remove", "actionRemove"],
 ]);
@@ -120,13 +121,15 @@ export function makeRow(first, role) {
       mark.dataset.icon = STATE_ICONS[status] ?? "";
       mark.replaceChildren(...(mark.dataset.icon ? [icon(mark.dataset.icon)] : []));
     }
-    set(state, status === "running" ? format.percent(done, language) : t(STATES[status] ?? "stateRunning"));
+    set(state, stateOf(view));
     set(amount, amountOf(view));
     set(files, filesOf(view));
     set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
     const failure = view.error !== null && (status === "failed" || status === "willretry") ? errorText(view.error) : "";
-    set(error, failure || shortageOf(view) || stillEncrypted(view));
+    const encrypted = stillEncrypted(view);
+    set(error, failure || shortageOf(view) || encrypted);
+    error.classList.toggle("calm", encrypted !== "" && view.unlocked?.why == null);
     setTitle(error, error.textContent ?? "");
     error.hidden = error.textContent === "";
     const can = abilities(view);
@@ -153,10 +156,16 @@ export function shortageOf({ shortage }) {
 }
 
 /** What stays encrypted of what arrived, and what to do. @param {TransferView} view */
-export function stillEncrypted({ unlocked }) {
-  if (!unlocked || unlocked.kept === 0) return "";
-  const why = t(unlocked.wrong_passphrase ? "stillEncryptedWrong" : "stillEncryptedOther");
-  return t("stillEncrypted", format.number(unlocked.kept, language), why);
+export function stillEncrypted({ unlocked, unlocking }) {
+  if (!unlocked || unlocked.kept === 0 || unlocking) return "";
+  const failed = unlocked.why == null ? "stillEncryptedOther" : "stillEncryptedFailed";
+  return t("stillEncrypted", format.number(unlocked.kept, language), t(unlocked.wrong_passphrase ? "stillEncryptedWrong" : failed));
+}
+
+/** How it stands, in a word or a number. @param {TransferView} view */
+export function stateOf(view) {
+  if (view.unlocking) return t("unlocking", format.percent(share(view), language));
+  return view.status === "running" ? format.percent(share(view), language) : t(STATES[view.status] ?? "stateRunning");
 }
 
 /** @param {TransferView} view */

@@ -23,6 +23,8 @@ pub enum Purpose {
     Login(TransferId),
     /// A transfer that has no passphrase.
     Passphrase(TransferId),
+    /// Files of a transfer that has completed.
+    Unlock(TransferId),
 }
 
 /// A question with its purpose.

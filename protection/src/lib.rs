@@ -22,9 +22,10 @@ pub use open::{OpenError, Opener};
 pub use seal::{Sealed, Sealer};
 
 /// What the name of an encrypted file ends with.
-pub const SUFFIX: &str = ".age";
+pub const SUFFIX: &str = godwit_protocol::worker::ENCRYPTED_SUFFIX;
 /// What the content of an encrypted file begins with.
-pub const MAGIC: &[u8] = b"age-encryption.org/v1\n";
+pub const MAGIC: &[u8] = b"age-encryption.org/v1
+";
 
 /// Content of a chunk, bytes.
 const CHUNK: usize = 64 * 1024;

@@ -25,6 +25,9 @@ pub mod kinds {
     pub const MOVE: &str = "ui.move";
     /// Params [`super::TransferRef`]; opens the folder in the desktop's file manager.
     pub const REVEAL: &str = "ui.reveal";
+    /// Params [`super::TransferRef`]; asks for the passphrase of the files of a completed download that are still encrypted, and
+    /// decrypts them. The result comes when the question is asked; what became of the files is told by the transfer.
+    pub const UNLOCK: &str = "ui.unlock";
     /// No params; result [`super::Prompts`]: open prompts of this browser session (after a restart of the background).
     pub const PROMPTS: &str = "ui.prompts";
     /// Params [`super::PromptAnswer`].
@@ -140,6 +143,18 @@ pub struct TransferView {
     /// What became of encrypted files that it brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlocked: Option<crate::worker::Unlocked>,
+    /// While they are being decrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocking: Option<Unlocking>,
+}
+
+/// How far files are decrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlocking {
+    /// Bytes decrypted.
+    pub done: u64,
+    /// Bytes in all; 0 if that is not known yet.
+    pub total: u64,
 }
 
 /// Too little room for a download.
@@ -262,6 +277,12 @@ pub enum Question {
         creates: bool,
         /// The files may go, or stay, as they are.
         can_skip: bool,
+        /// The files lie here already, and the user wants them decrypted: what their transfer is called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unlocks: Option<String>,
+        /// The last one was wrong.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        wrong: bool,
     },
 }
 

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub enum Command {
     /// First and once.
     Start(Box<Start>),
+    /// First and once, instead of `start`: decrypts what an earlier session brought. Ends with `done` as well; on the way there are
+    /// `stats`, with bytes decrypted as written and all that there are as expected, and `unlocked` tells what came of it.
+    Unlock(Box<Unlock>),
     /// New limits, effective at once.
     SetRate(RateSettings),
     /// Write the journal, then exit with `error {code: 28}`.
@@ -56,6 +59,20 @@ pub struct Start {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<Protection>,
 }
+
+/// Encrypted files that are decrypted where they lie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlock {
+    /// Absolute local folder.
+    pub folder: String,
+    /// Below it. Those that are not there any more are passed over.
+    pub paths: Vec<String>,
+    /// With which they are encrypted.
+    pub passphrase: Secret,
+}
+
+/// End of the names of encrypted files.
+pub const ENCRYPTED_SUFFIX: &str = ".age";
 
 /// Longest passphrase, bytes.
 pub const MAX_PASSPHRASE: usize = 4096;

@@ -8,7 +8,7 @@ use crate::land::Policies;
 use crate::lines::Lines;
 use crate::meter::Meter;
 use crate::names::Suffixes;
-use crate::protect::{Sealing, unlock_all};
+use crate::protect::{Sealing, Watched, unlock_all};
 use crate::rate::{Limits, Steer};
 use crate::receiver::Receiver;
 use crate::report::Reports;
@@ -25,7 +25,7 @@ use godwit_protocol::worker::{Command, Failure, Protection, RateSettings, Report
 use godwit_protocol::{ErrorCode, RelPath};
 use quinn::Connection;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -203,14 +203,14 @@ async fn unlock(
     reports: &mpsc::Sender<Report>,
     steering: &mut Steering,
 ) -> Result<(), Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
-    let mut work = tokio::task::spawn_blocking(move || unlock_all(&root, &paths, &protection, &told));
+    let watched = Arc::new(Watched::default());
+    let told = watched.clone();
+    let mut work = tokio::task::spawn_blocking(move || unlock_all(&root, &paths, &protection.passphrase, &told));
     let broke = |_| Failure::new(ErrorCode::Internal, "decrypting broke");
     let unlocked = tokio::select! {
         unlocked = &mut work => unlocked.map_err(broke)?,
         stopped = steering.until_stopped(|_| {}) => {
-            stop.store(true, Ordering::Relaxed);
+            watched.stop.store(true, Ordering::Relaxed);
             work.await.map_err(broke)?;
             return Err(stopped);
         }
@@ -472,7 +472,7 @@ impl Steering {
                     self.wishes.wish(settings);
                     changed(settings);
                 }
-                Some(Command::Start(_)) => {}
+                Some(Command::Start(_) | Command::Unlock(_)) => {}
                 Some(Command::Stop) | None => return Failure::new(ErrorCode::UserCancel, ""),
             }
         }

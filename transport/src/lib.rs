@@ -62,6 +62,7 @@ mod sessions;
 mod socket;
 mod state;
 mod tidy;
+pub mod unlock;
 mod watch;
 mod windows;
 

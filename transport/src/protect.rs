@@ -10,14 +10,14 @@ use godwit_protection::{MAGIC, OpenError, Opener, SUFFIX, Sealer};
 use godwit_protocol::spec::{ContentProtection, Direction};
 use godwit_protocol::wire::Entry;
 use godwit_protocol::worker::{ENCRYPTED_ONLY, Failure, MAX_PASSPHRASE, Protection, Start, Unlocked};
-use godwit_protocol::{ErrorCode, RelPath};
+use godwit_protocol::{ErrorCode, RelPath, Secret};
 use rustix::fs::fsync;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How many names a decrypted file tries that does not replace another.
 const NAME_TRIES: u32 = 1_000;
@@ -108,17 +108,45 @@ fn identity(slot: &Slot) -> Vec<u8> {
     identity
 }
 
+/// Work on many files, and who watches it.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// It is to end.
+    pub(crate) stop: AtomicBool,
+    /// Bytes of the files that were there at the beginning.
+    pub(crate) total: AtomicU64,
+    /// Bytes done of them.
+    pub(crate) done: AtomicU64,
+}
+
 /// Decrypts the files of these paths, as far as their names say that they are encrypted; those that stay so are told. The
-/// encrypted ones go when all that can be decrypted are: whoever is interrupted finds them all, and begins again.
-pub(crate) fn unlock_all(root: &Root, paths: &[String], protection: &Protection, stop: &AtomicBool) -> Unlocked {
-    let opener = Opener::new(&protection.passphrase);
+/// encrypted ones go when all that can be decrypted are: whoever is interrupted finds them all, and begins again. Those that are
+/// not there any more are nobody's concern.
+pub(crate) fn unlock_all(root: &Root, paths: &[String], passphrase: &Secret, watched: &Watched) -> Unlocked {
+    let opener = Opener::new(passphrase);
     let (mut told, mut opened) = (Unlocked::default(), Vec::new());
-    for path in paths {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let there = |path: &String| {
+        let path = path.parse::<RelPath>().ok()?;
+        match root.stat(&path) {
+            Ok(found) => Some((path, found.size)),
+            Err(error) if gone(&error) => None,
+            // It is told below why not.
+            Err(_) => Some((path, 0)),
+        }
+    };
+    let paths: Vec<(RelPath, u64)> = paths.iter().filter_map(there).collect();
+    watched.total.store(paths.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size)), Ordering::Relaxed);
+    let Watched { stop, done, .. } = watched;
+    let mut before = 0_u64;
+    for (path, size) in paths {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let Ok(path) = path.parse::<RelPath>() else { continue };
-        match unlock(root, &path, &opener, stop) {
+        let result = unlock_counted(root, &path, &opener, stop, done);
+        before = before.saturating_add(size);
+        done.store(before, Ordering::Relaxed);
+        match result {
             Ok(_) => opened.push(path),
             Err(error) => {
                 tracing::info!(%path, %error, "stays encrypted");
@@ -179,6 +207,17 @@ impl UnlockError {
 ///
 /// See [`UnlockError`].
 pub fn unlock(root: &Root, path: &RelPath, opener: &Opener, stop: &AtomicBool) -> Result<RelPath, UnlockError> {
+    unlock_counted(root, path, opener, stop, &AtomicU64::new(0))
+}
+
+/// As [`unlock`]; counts the bytes that are written.
+fn unlock_counted(
+    root: &Root,
+    path: &RelPath,
+    opener: &Opener,
+    stop: &AtomicBool,
+    done: &AtomicU64,
+) -> Result<RelPath, UnlockError> {
     let plain = path.as_str().strip_suffix(SUFFIX).unwrap_or_default();
     let plain: RelPath = match path.as_str().ends_with(SUFFIX) {
         true => plain.parse().map_err(|_| UnlockError::Name)?,
@@ -188,7 +227,7 @@ pub fn unlock(root: &Root, path: &RelPath, opener: &Opener, stop: &AtomicBool) -
     let found = Metadata::of(&source)?;
     let folder = root.folder(path.parent().as_ref())?;
     let temp = Temp::new(folder.clone(), plain.name())?;
-    let mut target = Stoppable { inner: BufWriter::with_capacity(1024 * 1024, &temp.file), stop };
+    let mut target = Stoppable { inner: BufWriter::with_capacity(1024 * 1024, &temp.file), stop, done };
     let opened = opener.open(&source, &mut target);
     if stop.load(Ordering::Relaxed) {
         return Err(UnlockError::Stopped);
@@ -263,10 +302,11 @@ fn same(a: &File, b: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Fails when it was told to stop.
+/// Fails when it was told to stop, and counts what is written.
 struct Stoppable<'a, W> {
     inner: W,
     stop: &'a AtomicBool,
+    done: &'a AtomicU64,
 }
 
 impl<W: Write> Write for Stoppable<'_, W> {
@@ -274,7 +314,9 @@ impl<W: Write> Write for Stoppable<'_, W> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(io::Error::other("stopped"));
         }
-        self.inner.write(content)
+        let written = self.inner.write(content)?;
+        self.done.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

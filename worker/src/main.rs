@@ -1,7 +1,7 @@
 //! `godwit-worker`: one transfer session, driven over standard input and output.
 //!
 //! **Purpose.** A process of its own for each session, so that a crash, a leak or an attack in the data path costs one
-//! transfer. It reads one `start` and then `set-rate` and `stop` as JSON lines, and writes reports as JSON lines; see
+//! transfer. It reads one `start` (or `unlock`, for files that are to be decrypted where they lie) and then `set-rate` and `stop` as JSON lines, and writes reports as JSON lines; see
 //! `godwit_protocol::worker`. Logs go to standard error. Exit code 0 after `done`, 1 after `error`.
 //!
 //! **Must not know:** queues, retries, settings, stores, browsers.
@@ -11,7 +11,7 @@ mod room;
 
 use godwit_protocol::ErrorCode;
 use godwit_protocol::spec::Direction;
-use godwit_protocol::worker::{Command, Failure, Report, Start, Stats};
+use godwit_protocol::worker::{Command, Failure, Report, Start, Stats, Unlock};
 use lines::{LineError, read_line};
 use room::Room;
 use std::io::Write as _;
@@ -52,12 +52,16 @@ fn main() -> ExitCode {
 
 async fn work() -> Result<Stats, Failure> {
     let mut input = BufReader::new(tokio::io::stdin());
-    let start = first(&mut input).await?;
+    let order = first(&mut input).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS);
     let (reports_in, mut reports) = mpsc::channel(REPORTS);
     // Detached: it sits in a read of standard input until the process ends.
     tokio::spawn(obey(input, commands_in));
-    let room = (start.direction == Direction::Receive).then(|| Room::of(start.destination_root.clone().into()));
+    let room = match &order {
+        Order::Session(start) if start.direction == Direction::Receive => Some(&start.destination_root),
+        _ => None,
+    };
+    let room = room.map(|folder| Room::of(folder.clone().into()));
     let writer = tokio::task::spawn_blocking(move || {
         while let Some(mut report) = reports.blocking_recv() {
             if let Report::Stats(stats) = &mut report {
@@ -68,17 +72,27 @@ async fn work() -> Result<Stats, Failure> {
             }
         }
     });
-    let outcome = godwit_transport::client::run(&start, reports_in, commands).await;
+    let outcome = match order {
+        Order::Session(start) => godwit_transport::client::run(&start, reports_in, commands).await,
+        Order::Unlock(unlock) => godwit_transport::unlock::run(*unlock, reports_in, commands).await,
+    };
     // Every report stands before the last line.
     let _ = writer.await;
     outcome
 }
 
-async fn first(input: &mut BufReader<tokio::io::Stdin>) -> Result<Start, Failure> {
+/// What this process is for.
+enum Order {
+    Session(Box<Start>),
+    Unlock(Box<Unlock>),
+}
+
+async fn first(input: &mut BufReader<tokio::io::Stdin>) -> Result<Order, Failure> {
     let usage = |detail: &str| Failure::new(ErrorCode::Usage, detail);
     match next(input).await {
-        Ok(Some(Command::Start(start))) => Ok(*start),
-        Ok(Some(_)) => Err(usage("the first command must be start")),
+        Ok(Some(Command::Start(start))) => Ok(Order::Session(start)),
+        Ok(Some(Command::Unlock(unlock))) => Ok(Order::Unlock(unlock)),
+        Ok(Some(_)) => Err(usage("the first command must be start or unlock")),
         Ok(None) => Err(usage("no command came")),
         Err(e) => Err(usage(&e.to_string())),
     }

@@ -11,6 +11,7 @@ use crate::listener::{self, Seat};
 use crate::store::snapshot;
 use crate::supervisor::{Leftovers, WorkerHandle, spawn_worker};
 use crate::time::SystemClock;
+use godwit_protocol::worker::Command;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -208,6 +209,11 @@ impl Shell {
         }
     }
 
+    fn start_worker(&mut self, run: RunId, order: Command) {
+        let worker = spawn_worker(&self.program, run, order, self.inputs.clone(), &self.leftovers);
+        self.workers.insert(run, worker);
+    }
+
     fn carry_out(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
@@ -218,10 +224,8 @@ impl Shell {
                         self.clients.remove(&conn);
                     }
                 }
-                Output::StartWorker { run, start } => {
-                    let worker = spawn_worker(&self.program, run, *start, self.inputs.clone(), &self.leftovers);
-                    self.workers.insert(run, worker);
-                }
+                Output::StartWorker { run, start } => self.start_worker(run, Command::Start(start)),
+                Output::Unlock { run, unlock } => self.start_worker(run, Command::Unlock(unlock)),
                 Output::TellWorker { run, command } => {
                     if let Some(worker) = self.workers.get(&run) {
                         worker.tell(command);

@@ -101,7 +101,8 @@ impl Core {
                 Purpose::Certificate(id) => self.certificate_unanswered(&id, now),
                 Purpose::Login(id) => self.login_unanswered(&id, now),
                 Purpose::Passphrase(id) => self.passphrase_unanswered(&id, now),
-                Purpose::Consent | Purpose::Start(_) | Purpose::Dialog(_) | Purpose::Folder(_) => {}
+                Purpose::Consent | Purpose::Start(_) | Purpose::Dialog(_) | Purpose::Folder(_) | Purpose::Unlock(_) => {
+                }
             }
         }
         self.window_gone(conn);

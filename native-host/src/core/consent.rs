@@ -113,6 +113,7 @@ impl Core {
                 self.certificate_answered(conn, &transfer, &asked.prompt.question, &decision, now);
             }
             Purpose::Passphrase(transfer) => self.passphrase_answered(&transfer, decision, now),
+            Purpose::Unlock(transfer) => self.unlock_decided(conn, &transfer, decision),
             Purpose::Login(transfer) => {
                 self.login_answered(&transfer, &asked.prompt.question, decision, now);
             }

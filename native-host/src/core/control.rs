@@ -35,6 +35,7 @@ impl Core {
     pub(super) fn remove_transfer(&mut self, id: &TransferId, now: Now) -> Result<(), Refused> {
         let effects = self.queue.remove(id)?;
         self.close_questions(id);
+        self.stop_unlocking(Some(id));
         self.resumed_by.remove(id);
         if let Some(transfer) = self.transfers.remove(id) {
             let tombstone = Tombstone {
@@ -56,7 +57,7 @@ impl Core {
     }
 
     fn close_questions(&mut self, id: &TransferId) {
-        let of_it = |purpose: &Purpose| matches!(purpose, Purpose::Certificate(of) | Purpose::Login(of) | Purpose::Passphrase(of) if of == id);
+        let of_it = |purpose: &Purpose| matches!(purpose, Purpose::Certificate(of) | Purpose::Login(of) | Purpose::Passphrase(of) | Purpose::Unlock(of) if of == id);
         let asked = self.prompts.find(|a| of_it(&a.purpose)).map(|a| (a.conn, a.prompt.prompt_id.clone()));
         if let Some((conn, prompt_id)) = asked {
             self.close_prompt(conn, &prompt_id);

@@ -17,7 +17,7 @@ use godwit_protocol::envelope::{Hello, Message, Request};
 use godwit_protocol::page::{Dropped, PageAnswer};
 use godwit_protocol::start::StartRequest;
 use godwit_protocol::ui::{FolderListing, FolderQuery, NewFolder};
-use godwit_protocol::worker::{Command, Start};
+use godwit_protocol::worker::{Command, Start, Unlock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -89,6 +89,13 @@ pub enum Output {
         run: RunId,
         /// Its orders.
         start: Box<Start>,
+    },
+    /// Start a worker that decrypts files.
+    Unlock {
+        /// Its name.
+        run: RunId,
+        /// Its orders.
+        unlock: Box<Unlock>,
     },
     /// Tell a worker.
     TellWorker {

@@ -33,6 +33,7 @@ pub(crate) mod server_test;
 mod settings;
 mod start;
 mod tidy;
+mod unlock;
 mod upgrade;
 
 #[cfg(test)]
@@ -142,6 +143,8 @@ pub struct Core {
     runs: BTreeMap<RunId, Run>,
     /// Workers that only try a login.
     probes: BTreeMap<RunId, Ticket>,
+    /// Workers that decrypt what completed downloads brought.
+    unlocks: BTreeMap<RunId, unlock::Run>,
     server_tests: ServerTests,
     /// When the bandwidth limits were divided last.
     last_shared: Duration,
@@ -221,6 +224,7 @@ impl Core {
             next_ticket: 1,
             runs: BTreeMap::new(),
             probes: BTreeMap::new(),
+            unlocks: BTreeMap::new(),
             server_tests: ServerTests::default(),
             last_shared: now.mono,
             last_badge: Badge::default(),
@@ -359,7 +363,7 @@ impl Core {
         self.take_snapshot(now);
         // Nobody starts an agent by knocking at a port.
         let served = self.settings.now().security.local_http;
-        let busy = !self.clients.is_empty() || self.queue.has_work() || served;
+        let busy = !self.clients.is_empty() || self.queue.has_work() || !self.unlocks.is_empty() || served;
         match self.idle_since {
             _ if busy => self.idle_since = None,
             None => self.idle_since = Some(now.mono),
@@ -377,6 +381,7 @@ impl Core {
             let now = self.started;
             let effects = self.queue.close();
             self.apply(effects, now);
+            self.stop_unlocking(None);
             self.out.push(Output::Exit { again });
         }
     }

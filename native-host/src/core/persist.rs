@@ -170,7 +170,7 @@ impl Core {
         let key = id.as_str().to_owned();
         self.unsaved.remove(id);
         self.progressed.remove(id);
-        for tree in [Tree::Transfers, Tree::States, Tree::Histories] {
+        for tree in [Tree::Transfers, Tree::States, Tree::Histories, Tree::Encrypted] {
             self.changes.push(Change::Delete(tree, key.clone()));
         }
         self.changes.push(Change::Delete(Tree::Secrets, secrets_key(id)));
@@ -248,7 +248,7 @@ impl Core {
         self.pins.remove(server).is_some()
     }
 
-    fn put<T: serde::Serialize>(&mut self, tree: Tree, key: String, form: u32, data: &T) {
+    pub(super) fn put<T: serde::Serialize>(&mut self, tree: Tree, key: String, form: u32, data: &T) {
         match encode(form, data) {
             Ok(bytes) => self.changes.push(Change::Put(tree, key, bytes)),
             Err(error) => tracing::error!(key, %error, "a record could not be made"),

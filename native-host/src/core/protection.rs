@@ -93,7 +93,8 @@ impl Core {
         }
         let creates = mode == ContentProtection::Encrypt;
         // What the page wants encrypted is not the user's to send in clear.
-        let question = Question::Passphrase { server: self.server_name(id), creates, can_skip: by_user || !creates };
+        let (server, can_skip) = (self.server_name(id), by_user || !creates);
+        let question = Question::Passphrase { server, creates, can_skip, unlocks: None, wrong: false };
         self.ask(window, &origin, question, Purpose::Passphrase(id.clone()));
         true
     }

@@ -1,6 +1,7 @@
 //! Transfers and their workers: what the queue decides becomes orders, what workers report becomes progress.
 
 use super::bandwidth::Share;
+use super::unlock::EncryptedFiles;
 use super::{ConnId, Core, Output, RunId};
 use crate::logging::TRANSFER_LOG;
 use crate::prompts::Purpose;
@@ -32,6 +33,8 @@ pub(super) struct Run {
     saved: Option<String>,
     /// The user has been warned that the disk is too small.
     warned: bool,
+    /// Encrypted files that it brought.
+    encrypted: EncryptedFiles,
     /// Of the bandwidth limits.
     pub(super) share: Share,
 }
@@ -55,6 +58,7 @@ impl Core {
                         tried: false,
                         saved: None,
                         warned: false,
+                        encrypted: EncryptedFiles::default(),
                         share,
                     };
                     self.runs.insert(run, begun);
@@ -160,7 +164,7 @@ impl Core {
     }
 
     pub(super) fn worker(&mut self, run: RunId, event: WorkerEvent, now: Now) {
-        if self.probe_event(run, &event) {
+        if self.probe_event(run, &event) || self.unlock_event(run, &event, now) {
             return;
         }
         let Some(id) = self.runs.get(&run).map(|r| r.id.clone()) else { return };
@@ -192,6 +196,9 @@ impl Core {
             WorkerEvent::Report(Report::File(report)) => {
                 if let Some(failure) = &report.error {
                     tracing::warn!(target: TRANSFER_LOG, %id, path = report.path, error = failure.message, "a file failed");
+                }
+                if let Some(worker) = self.runs.get_mut(&run) {
+                    worker.encrypted.note(&report);
                 }
                 if let Some(transfer) = self.transfers.get_mut(&id) {
                     transfer.file_ended(report);
@@ -239,6 +246,8 @@ impl Core {
             Ended::Done(stats) => {
                 tracing::info!(target: TRANSFER_LOG, %id, bytes = stats.bytes_written, files = stats.files_completed, "transfer completed");
                 self.progress(&id, run, stats, now);
+                let encrypted = self.runs.get_mut(&run).map(|run| std::mem::take(&mut run.encrypted));
+                self.keep_encrypted(&id, encrypted.unwrap_or_default());
                 (Outcome::Done, None)
             }
             Ended::Failed(failure) => {

@@ -33,6 +33,11 @@ impl Core {
         let due: Vec<TransferId> =
             self.leaving.iter().filter(|(_, at)| **at <= now.mono).map(|(id, _)| id.clone()).collect();
         for id in due {
+            // Not while the user has its files decrypted.
+            if self.is_unlocking(&id) {
+                self.leaving.insert(id, now.mono + SHOWN);
+                continue;
+            }
             self.leaving.remove(&id);
             // Somebody may have removed it meanwhile.
             let _ = self.remove_transfer(&id, now);

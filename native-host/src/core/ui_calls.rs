@@ -41,6 +41,10 @@ impl Core {
                 let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
                 self.act(conn, id, kind, &TransferId::new(uuid), now);
             }
+            kinds::UNLOCK => {
+                let Some(TransferRef { uuid }) = self.params(conn, id, params) else { return };
+                self.unlock(conn, id, &TransferId::new(uuid));
+            }
             kinds::PROMPTS => {
                 let open = self.prompts.open(conn).map(|a| a.prompt.clone());
                 let open = open.map(|p| Prompt { native: self.natives.contains_key(&p.prompt_id), ..p });

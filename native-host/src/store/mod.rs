@@ -37,6 +37,8 @@ pub enum Tree {
     Histories,
     /// What the policies of browsers say, by browser profile.
     Policies,
+    /// Names of encrypted files that completed downloads brought, by uuid.
+    Encrypted,
     /// Counters.
     Meta,
 }
@@ -53,6 +55,7 @@ impl Tree {
         Self::Secrets,
         Self::Histories,
         Self::Policies,
+        Self::Encrypted,
         Self::Meta,
     ];
 
@@ -69,6 +72,7 @@ impl Tree {
             Self::Secrets => "secrets",
             Self::Histories => "histories",
             Self::Policies => "policies",
+            Self::Encrypted => "encrypted",
             Self::Meta => "meta",
         }
     }

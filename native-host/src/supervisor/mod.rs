@@ -9,7 +9,7 @@ pub use leftovers::Leftovers;
 
 use crate::core::Input;
 use crate::queue::RunId;
-use godwit_protocol::worker::{Command, Failure, MAX_LINE, Report, Start, Stats};
+use godwit_protocol::worker::{Command, Failure, MAX_LINE, Report, Stats};
 use lines::LineReader;
 use std::path::Path;
 use std::process::Stdio;
@@ -80,12 +80,12 @@ impl WorkerHandle {
     }
 }
 
-/// Starts `program` for `start`. What happens arrives in `inputs`, [`WorkerEvent::Ended`] last and always.
+/// Starts `program` for `order`, its first command. What happens arrives in `inputs`, [`WorkerEvent::Ended`] last and always.
 #[must_use]
 pub fn spawn_worker(
     program: &Path,
     run: RunId,
-    start: Start,
+    order: Command,
     inputs: mpsc::Sender<Input>,
     leftovers: &Leftovers,
 ) -> WorkerHandle {
@@ -99,7 +99,7 @@ pub fn spawn_worker(
                 leftovers.began(run, pid);
                 // The main loop may have ended; then this task ends with it.
                 drop(inputs.send(Input::Worker { run, event: WorkerEvent::Spawned { pid } }).await);
-                supervise(child, run, start, received, &inputs).await
+                supervise(child, run, order, received, &inputs).await
             }
             Err(error) => {
                 tracing::error!(program = %program.display(), %error, "worker could not be started");
@@ -126,7 +126,7 @@ fn launch(program: &Path) -> std::io::Result<Child> {
 async fn supervise(
     mut child: Child,
     run: RunId,
-    start: Start,
+    order: Command,
     mut commands: mpsc::UnboundedReceiver<Command>,
     inputs: &mpsc::Sender<Input>,
 ) -> Ended {
@@ -138,7 +138,7 @@ async fn supervise(
     let mut lines = LineReader::new(stdout, MAX_LINE);
     let mut last = None;
     let mut killer: Option<tokio::time::Instant> = None;
-    if let Err(error) = write_command(&mut stdin, &Command::Start(Box::new(start))).await {
+    if let Err(error) = write_command(&mut stdin, &order).await {
         tracing::warn!(run = run.0, %error, "the worker did not take its orders");
     }
     loop {

@@ -12,7 +12,7 @@ use crate::queue::{Place, TransferId};
 use godwit_protocol::Origin;
 use godwit_protocol::spec::TransferSpec;
 use godwit_protocol::start::ConnectSettings;
-use godwit_protocol::ui::TransferError;
+use godwit_protocol::ui::{TransferError, Unlocking};
 use godwit_protocol::worker::{FileReport, RateSettings, Stats, Unlocked};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -115,13 +115,15 @@ pub struct Transfer {
     pub files: VecDeque<FileReport>,
     /// Changes whenever its limits do.
     pub limits_version: u32,
+    /// Its files are being decrypted.
+    pub unlocking: Option<Unlocking>,
 }
 
 impl Transfer {
     /// A new one.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, standing: Standing::default(), files: VecDeque::new(), limits_version: 0 }
+        Self { order, standing: Standing::default(), files: VecDeque::new(), limits_version: 0, unlocking: None }
     }
 
     /// True if a page of `origin` with `app_id` may know of it.

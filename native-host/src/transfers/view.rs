@@ -42,6 +42,7 @@ pub fn transfer_view(id: &TransferId, transfer: &Transfer, place: &Place) -> Tra
         }),
         shortage: (place.status == TransferStatus::Running).then(|| shortage(stats)).flatten(),
         unlocked: standing.unlocked.clone(),
+        unlocking: transfer.unlocking,
     }
 }
 

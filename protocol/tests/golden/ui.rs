@@ -7,7 +7,9 @@ use godwit_protocol::ui::{
     Badge, Decision, DroppedPart, FileFilter, FolderEntry, FolderListing, FolderQuery, ForgetTrust, GivenUp, NewFolder,
     OpenPage, PickerOptions, Place, Prompt, PromptAnswer, PromptClosed, Prompts, Question, Shortage, Status,
     TransferError, TransferRef, TransferStatus, TransferView, TransfersChanged, TransfersSnapshot, TrustView,
+    Unlocking,
 };
+use godwit_protocol::worker::Unlocked;
 use godwit_protocol::{ErrorCode, Secret};
 use serde_json::json;
 
@@ -37,6 +39,7 @@ fn running() -> TransferView {
         live: Some(crate::windows::live()),
         shortage: Some(Shortage { needed: 3_750_000_000, free: 1_000_000_000 }),
         unlocked: None,
+        unlocking: None,
     }
 }
 
@@ -52,7 +55,8 @@ fn failed() -> TransferView {
         queue_order: Some(1 << 20),
         live: None,
         shortage: None,
-        unlocked: None,
+        unlocked: Some(Unlocked { opened: 1, kept: 2, why: None, wrong_passphrase: false }),
+        unlocking: Some(Unlocking { done: 1_000, total: 3_000 }),
         ..running()
     }
 }
@@ -86,7 +90,20 @@ fn questions() -> Vec<Question> {
             can_save: true,
             saved: false,
         },
-        Question::Passphrase { server: "server.example.com:33001".into(), creates: true, can_skip: false },
+        Question::Passphrase {
+            server: "server.example.com:33001".into(),
+            creates: true,
+            can_skip: false,
+            unlocks: None,
+            wrong: false,
+        },
+        Question::Passphrase {
+            server: "server.example.com:33001".into(),
+            creates: false,
+            can_skip: false,
+            unlocks: Some("film.mov.age".into()),
+            wrong: true,
+        },
     ];
     // A new kind of question must be added above: this stops compiling until it is named here.
     for question in &all {

@@ -5,7 +5,7 @@ use godwit_protocol::spec::{ContentProtection, Direction, OverwritePolicy, RateP
 use godwit_protocol::wire::RateLocks;
 use godwit_protocol::worker::{
     Command, Credential, Disk, Failure, FileOutcome, FileReport, PathPair, Protection, RateSettings, Report,
-    ServerAddress, ServerIdentity, Start, Stats, TransferOptions, Unlocked,
+    ServerAddress, ServerIdentity, Start, Stats, TransferOptions, Unlock, Unlocked,
 };
 use godwit_protocol::{ErrorCode, RateKbps, Secret};
 
@@ -104,7 +104,7 @@ fn stats() -> Stats {
 pub(crate) fn cases() -> Vec<Case> {
     let command = |name, command: Command| {
         match &command {
-            Command::Start(_) | Command::SetRate(_) | Command::Stop => {}
+            Command::Start(_) | Command::Unlock(_) | Command::SetRate(_) | Command::Stop => {}
         }
         case(name, "worker::Command", command)
     };
@@ -147,10 +147,16 @@ pub(crate) fn cases() -> Vec<Case> {
     });
     let why = Some("set/clip.mov.age: the passphrase is wrong".into());
     let unlocked = Unlocked { opened: 2, kept: 1, why, wrong_passphrase: true };
+    let unlock = Unlock {
+        folder: "/home/me/Downloads".into(),
+        paths: vec!["set/clip.mov.age".into()],
+        passphrase: Secret::new("swordfish"),
+    };
     let disk = Some(Disk { free: 1_000_000_000, size: 500_000_000_000 });
     vec![
         command("worker-start-upload", Command::Start(Box::new(upload()))),
         command("worker-start-encrypted", Command::Start(Box::new(Start { protection, ..upload() }))),
+        command("worker-unlock", Command::Unlock(Box::new(unlock))),
         report("worker-report-unlocked", Report::Unlocked(unlocked)),
         command("worker-start-download", Command::Start(Box::new(download()))),
         command("worker-set-rate", Command::SetRate(rate())),

@@ -23,6 +23,7 @@ mod protection;
 mod settings;
 mod transfers;
 mod trust;
+mod unlock;
 mod windows;
 
 use super::*;
@@ -33,7 +34,7 @@ use crate::store::MemoryStore;
 use godwit_protocol::Origin;
 use godwit_protocol::envelope::{Caller, Hello, Message, PROTOCOL, Request, Response, Role, topics};
 use godwit_protocol::ui::{Decision, Prompt, TransferStatus, kinds};
-use godwit_protocol::worker::{Command, Start};
+use godwit_protocol::worker::{Command, Start, Unlock};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,6 +58,8 @@ pub(super) struct World {
     sent: Vec<(ConnId, Message)>,
     /// Workers started and not yet ended, by transfer.
     workers: BTreeMap<String, (RunId, Start)>,
+    /// Workers started to decrypt.
+    unlocks: Vec<(RunId, Unlock)>,
     told: Vec<(RunId, Command)>,
     opened: Vec<PathBuf>,
     /// Dialogs of the desktop that are open, by prompt.
@@ -105,6 +108,7 @@ impl World {
             next_conn: 1,
             sent: vec![],
             workers: BTreeMap::new(),
+            unlocks: vec![],
             told: vec![],
             opened: vec![],
             dialogs: BTreeMap::new(),
@@ -136,6 +140,7 @@ impl World {
                     let old = self.workers.insert(start.transfer_id.clone(), (run, *start));
                     assert!(old.is_none(), "two workers for one transfer");
                 }
+                Output::Unlock { run, unlock } => self.unlocks.push((run, *unlock)),
                 Output::TellWorker { run, command } => self.told.push((run, command)),
                 Output::Job(job) => {
                     let result = crate::agent::jobs::run(job);

@@ -61,7 +61,10 @@ fn without_one_the_user_is_asked_before_anything_is_sent() {
     assert!(world.workers.is_empty());
     let prompt = world.prompt(conn);
     let server = "server.example:33001".to_owned();
-    assert_eq!(prompt.question, Question::Passphrase { server, creates: true, can_skip: false });
+    assert_eq!(
+        prompt.question,
+        Question::Passphrase { server, creates: true, can_skip: false, unlocks: None, wrong: false }
+    );
     assert!(world.decide(conn, &prompt, &Decision::Skip).is_err(), "the page wants it encrypted");
     let empty = Decision::Passphrase { passphrase: Secret::new("") };
     assert!(world.decide(conn, &prompt, &empty).is_err());
