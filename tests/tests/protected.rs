@@ -1,14 +1,14 @@
 //! Encryption at rest through the real programs, with Debian's own `age` as judge: a passphrase that the user types, an agent that is
-//! killed in between, `godwit cp` and `godwit unlock`.
+//! killed in between, files that are decrypted later, `godwit cp` and `godwit unlock`.
 
 #![allow(clippy::unwrap_used)]
 
 use godwit_protocol::Secret;
-use godwit_protocol::ui::Decision;
+use godwit_protocol::ui::{Decision, Question, kinds};
 use godwit_tests::scratch::files_below;
 use godwit_tests::wait::{LONG, SOON, until_true};
 use godwit_tests::{Browserish, Scratch, Server, ServerOptions, processes, tree};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
@@ -76,6 +76,85 @@ fn an_upload_whose_agent_is_killed_goes_on_encrypted_and_the_passphrase_is_nowhe
     }
     again = Browserish::open(&scratch);
     assert!(again.prompts().is_empty());
+}
+
+#[test]
+fn what_stayed_encrypted_is_unlocked_later_and_loses_nothing_when_worker_and_agent_are_killed_meanwhile() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch, ServerOptions::default());
+    let trip = scratch.folder("trip");
+    tree::file(&trip.join("day 1/a.mov"), SIZE, 1);
+    tree::file(&trip.join("day 2/b.txt"), 70_000, 2);
+    let (port, remote) = (server.data.port().to_string(), format!("{}@127.0.0.1:/safe/", server.user()));
+    let mut cp = scratch.command("godwit");
+    cp.args(["cp", "--encrypt", "--data-port", &port, "--fingerprint", &server.fingerprint]).arg(&trip).arg(&remote);
+    cp.env("GODWIT_PASSWORD", server.password()).env("GODWIT_PASSPHRASE", PASSPHRASE);
+    assert!(processes::output(&mut cp, LONG).status.success());
+
+    let browser = Browserish::open(&scratch);
+    let typed = |passphrase: &str| Decision::Passphrase { passphrase: Secret::new(passphrase) };
+    let page = browser.page(SITE.0, SITE.1);
+    browser.user(|user| user.passphrases.push_back(Decision::Skip));
+    let wanted = json!({"paths": [{"source": "/safe/trip"}], "content_protection": "decrypt"});
+    let uuid = page.start(&server.spec("receive", server.data.port(), wanted));
+    page.wait_status(&uuid, "completed", LONG);
+    let view =
+        |browser: &Browserish| -> Value { browser.ui(kinds::SUBSCRIBE, json!({})).unwrap()["transfers"][0].clone() };
+    let seen = view(&browser);
+    assert_eq!(seen["unlocked"]["kept"], 2);
+    let folder = Path::new(seen["folder"].as_str().unwrap()).join("trip");
+    let encrypted = [folder.join("day 1/a.mov.age"), folder.join("day 2/b.txt.age")];
+    let before = encrypted.each_ref().map(|file| std::fs::read(file).unwrap());
+    let untouched = || encrypted.iter().zip(&before).all(|(file, was)| std::fs::read(file).is_ok_and(|is| is == *was));
+    let workers = || processes::named(&scratch.home(), "godwit-worker");
+    let unlock = |browser: &Browserish, decisions: &[Decision]| {
+        until_true("no worker is left", LONG, || workers().is_empty());
+        browser.user(|user| user.passphrases.extend(decisions.iter().cloned()));
+        browser.ui(kinds::UNLOCK, json!({"uuid": uuid})).unwrap();
+    };
+
+    // The worker dies while it derives the key: that takes longer than to find it.
+    unlock(&browser, &[typed(PASSPHRASE)]);
+    until_true("a worker decrypts", LONG, || !workers().is_empty());
+    workers().into_iter().for_each(processes::kill_hard);
+    until_true("the list tells it", LONG, || view(&browser)["unlocked"]["why"].is_string());
+    let seen = view(&browser);
+    assert_eq!((&seen["unlocked"]["kept"], &seen["unlocking"]), (&json!(2), &Value::Null), "{seen}");
+    assert!(untouched());
+
+    // The agent dies.
+    unlock(&browser, &[typed(PASSPHRASE)]);
+    until_true("a worker decrypts", LONG, || !workers().is_empty());
+    scratch.agents().into_iter().for_each(processes::kill_hard);
+    until_true("the killed agent's browser knows", SOON, || !browser.is_connected());
+    until_true("its worker has ended as well", LONG, || workers().is_empty());
+    assert!(untouched());
+    let browser = Browserish::open(&scratch);
+    let seen = view(&browser);
+    assert_eq!((&seen["unlocked"]["kept"], &seen["unlocking"]), (&json!(2), &Value::Null), "{seen}");
+
+    // A wrong one is asked for again. What lies there under the name of a decrypted file is not replaced.
+    std::fs::write(folder.join("day 2/b.txt"), "my own").unwrap();
+    unlock(&browser, &[typed("sawfish"), typed(PASSPHRASE)]);
+    until_true("everything is decrypted", LONG, || view(&browser)["unlocked"]["kept"] == 0);
+    let asked = browser.prompts();
+    let wrong = asked.iter().map(|p| matches!(p.question, Question::Passphrase { wrong: true, unlocks: Some(_), .. }));
+    assert_eq!(wrong.collect::<Vec<_>>(), [false, true]);
+    assert_eq!(std::fs::read_to_string(folder.join("day 2/b.txt")).unwrap(), "my own");
+    std::fs::rename(folder.join("day 2/b (decrypted).txt"), folder.join("day 2/b.txt")).unwrap();
+    tree::assert_same(&trip, &folder);
+    for file in files_below(&scratch.home()) {
+        let content = std::fs::read(&file).unwrap_or_default();
+        assert!(!content.windows(PASSPHRASE.len()).any(|w| w == PASSPHRASE.as_bytes()), "{}", file.display());
+    }
+
+    // The next agent knows that nothing is left to do.
+    until_true("the worker has ended", LONG, || workers().is_empty());
+    scratch.agents().into_iter().for_each(processes::kill_hard);
+    until_true("the killed agent's browser knows", SOON, || !browser.is_connected());
+    let browser = Browserish::open(&scratch);
+    assert_eq!((&view(&browser)["unlocked"]["opened"], &view(&browser)["unlocked"]["kept"]), (&json!(2), &json!(0)));
+    assert!(browser.ui(kinds::UNLOCK, json!({"uuid": uuid})).is_err());
 }
 
 #[test]

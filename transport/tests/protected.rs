@@ -8,7 +8,7 @@ use common::{Client, Gate, Server, content, rate, run, snapshot};
 use godwit_protection::Opener;
 use godwit_protocol::spec::{ContentProtection, OverwritePolicy, ResumePolicy};
 use godwit_protocol::wire::{Control, SegmentHead, UNIT};
-use godwit_protocol::worker::{Protection, Report, Start, Unlocked};
+use godwit_protocol::worker::{Protection, Report, Start, Unlock, Unlocked};
 use godwit_protocol::{ErrorCode, Secret};
 use godwit_transport::hash::unit_value;
 use godwit_transport::server::ServerOptions;
@@ -194,6 +194,50 @@ async fn a_file_that_is_there_is_never_replaced_by_a_decrypted_one() {
     assert_eq!(names(), ["film (decrypted 2).mov", "film (decrypted).mov", "film.mov"]);
     assert_eq!(read(place.back.join("film.mov")).unwrap(), b"my own");
     assert_eq!(read(place.back.join("film (decrypted 2).mov")).unwrap(), b"the film");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_there_encrypted_is_decrypted_later_as_far_as_it_is_still_there() {
+    let place = Place::new();
+    let tree = place.tree();
+    let server = Server::start(&place.docroot);
+    run(encrypting(server.upload(&tree))).await.unwrap();
+    run(server.download("trip", &place.back)).await.unwrap();
+    let trip = place.back.join("trip");
+    // One is gone, one was decrypted by somebody who was interrupted before he took the encrypted one away.
+    std::fs::remove_file(trip.join("day 1/file 3.dat.age")).unwrap();
+    write(trip.join("day 1/file 5.dat"), read(tree.join("day 1/file 5.dat")).unwrap()).unwrap();
+    let mut paths: Vec<String> = (0..8).map(|number| format!("trip/day 1/file {number}.dat.age")).collect();
+    paths.extend(["trip/letter.age.age", "../outside.age", "/etc/passwd.age"].map(str::to_owned));
+    let unlock = |passphrase: &str| {
+        let folder = place.back.to_str().unwrap().to_owned();
+        let unlock = Unlock { folder, paths: paths.clone(), passphrase: Secret::new(passphrase) };
+        let (reports_in, mut reports) = tokio::sync::mpsc::channel(1_000);
+        let (commands, heard) = tokio::sync::mpsc::channel(1);
+        async move {
+            let result = godwit_transport::unlock::run(unlock, reports_in, heard).await;
+            drop(commands);
+            let mut told = None;
+            while let Some(report) = reports.recv().await {
+                if let Report::Unlocked(unlocked) = report {
+                    told = Some(unlocked);
+                }
+            }
+            (result, told)
+        }
+    };
+    let (result, told) = unlock("sawfish").await;
+    let told = told.unwrap();
+    assert_eq!((told.opened, told.kept, told.wrong_passphrase), (0, 8, true), "{told:?}");
+    assert!(result.unwrap().bytes_expected > 4 * MIB);
+    let (result, told) = unlock("swordfish").await;
+    let stats = result.unwrap();
+    assert_eq!((stats.bytes_written, told.unwrap().opened), (stats.bytes_expected, 8));
+    write(trip.join("day 1/file 3.dat"), read(tree.join("day 1/file 3.dat")).unwrap()).unwrap();
+    assert_eq!(snapshot(&trip), snapshot(&tree));
+    // Once more: nothing is there.
+    let (result, told) = unlock("swordfish").await;
+    assert_eq!((result.unwrap().bytes_expected, told), (0, Some(Unlocked::default())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,7 +96,47 @@ inEachBrowser("passphrase", (name) => {
     await site.reaches(third, "completed");
     assert.deepEqual(fs.readdirSync(saved("wrong")), ["film.mov.age"]);
     const activity = await world.browser.open("activity");
-    await until("the window tells it", async () => /godwit unlock/.test(await activity.text(`[data-uuid="${third}"] .error`)));
+    await until("the window tells it", async () => /wrong.*Unlock/u.test(await activity.text(`[data-uuid="${third}"] .error`)));
+    await activity.close();
+  });
+
+  test("what stayed encrypted is unlocked from the Activity window: a wrong passphrase is told, the right one decrypts", async () => {
+    const uuid = await download("later", { content_protection: "decrypt" });
+    await (await asked()).click("#skip");
+    await world.browser.noWindow("passphrase");
+    await site.reaches(uuid, "completed");
+    const activity = await world.browser.open("activity");
+    await activity.click(`[data-uuid="${uuid}"] .title`);
+    await until("the details offer it", () => activity.shows("#details .encrypted .unlock"));
+    assert.match(await activity.text("#details .encrypted .cause"), /^Still encrypted: 1\./u);
+    await look(activity, name, "activity-encrypted", { width: 1000, height: 700 });
+    assert.ok(await activity.shows(`[data-uuid="${uuid}"] .actions .unlock`), "and so does its row");
+    await activity.evaluate((id) => document.querySelector(`[data-uuid="${id}"]`)?.dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true, clientX: 200, clientY: 200 })), uuid);
+    await until("and its menu", () => activity.evaluate(() => [...document.querySelectorAll("#menu [role=menuitem]")].some((item) => item.textContent?.trim() === "Unlock")));
+    await activity.press("Escape");
+
+    await activity.click("#details .encrypted .unlock");
+    const window = await asked();
+    assert.equal(await window.text("#server"), "film.mov.age");
+    assert.ok(!(await window.shows("#asked-by")) && !(await window.shows("#skip")) && !(await window.shows("#confirm-line")));
+    await look(window, name, "passphrase-unlock", SIZE);
+    await window.fill("#passphrase", "wrong");
+    await window.press("Enter");
+    const again = await until("a wrong one is asked for again", async () => {
+      const next = await world.browser.window("passphrase");
+      return (await next.text("#problem")) !== "" && next;
+    });
+    await until("the button wakes up", () => again.evaluate(() => !(/** @type {any} */ (document.querySelector("#go")).disabled)));
+    assert.deepEqual(fs.readdirSync(saved("later")), ["film.mov.age"]);
+    await look(again, name, "passphrase-wrong", SIZE);
+    await again.fill("#passphrase", PASSPHRASE);
+    await again.press("Enter");
+    await world.browser.noWindow("passphrase");
+    await until("it is decrypted", () => activity.evaluate((id) => document.querySelector(`[data-uuid="${id}"] .error`)?.textContent === "", uuid));
+    assert.deepEqual(compare(machine.files, saved("later")).differences, []);
+    assert.deepEqual(fs.readdirSync(saved("later")), ["film.mov"]);
+    assert.equal(await activity.text('[data-fact="factDecrypted"]'), "1");
+    assert.ok(!(await activity.shows("#details .encrypted")) && !(await activity.shows(`[data-uuid="${uuid}"] .actions .unlock`)));
     await activity.close();
   });
 
