@@ -54,6 +54,7 @@ question((prompt) => {
   const { unlocks } = prompt;
   byId("server").textContent = unlocks ?? prompt.server ?? "";
   byId("asked-by").hidden = unlocks !== undefined;
+  if (unlocks !== undefined) byId("cancel").textContent = t("cancel");
   showOrigin(byId("origin"), prompt);
   byId("heading").textContent = t(creates ? "passphraseCreate" : "passphraseEnter");
   byId("explanation").textContent = t(unlocks !== undefined ? "passphraseUnlockWhy" : creates ? "passphraseCreateWhy" : "passphraseEnterWhy");
