@@ -1,6 +1,7 @@
 //! Downloads whose files stayed encrypted: which are known, the question, the worker that decrypts, and what is remembered of it.
 
 use super::*;
+use crate::store::Tree;
 use crate::supervisor::Ended;
 use crate::transfers::secrets_key;
 use godwit_protocol::ui::Question;
