@@ -196,3 +196,33 @@ fn the_command_line_encrypts_decrypts_and_unlocks() {
     let (code, said) = cp(&["--decrypt", trip.to_str().unwrap(), &remote("/")], PASSPHRASE);
     assert!(code != 0 && said.contains("--decrypt for what is received"), "{code} {said}");
 }
+
+#[test]
+fn the_command_line_is_told_to_encrypt_where_only_encrypted_files_are_taken() {
+    let scratch = Scratch::new();
+    let config = "content_protection = \"required\"\n".into();
+    let server = Server::start(&scratch, ServerOptions { config, ..ServerOptions::default() });
+    let trip = scratch.folder("trip");
+    tree::file(&trip.join("a.mov"), 3_000_000, 1);
+    tree::file(&trip.join("b.age"), 3_000_000, 2);
+    let (port, remote) = (server.data.port().to_string(), format!("{}@127.0.0.1:/", server.user()));
+    let cp = |more: &[&str]| {
+        let mut command = scratch.command("godwit");
+        command.args(["cp", "--data-port", &port, "--fingerprint", &server.fingerprint]).args(more);
+        command.env("GODWIT_PASSWORD", server.password()).env("GODWIT_PASSPHRASE", PASSPHRASE);
+        let output = processes::output(&mut command, LONG);
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let one = trip.join("a.mov");
+    let (code, said) = cp(&[one.to_str().unwrap(), &remote]);
+    assert!(code == 48 && said.contains("encrypted files only") && said.contains("--encrypt"), "{code} {said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let (code, said) = cp(&[trip.to_str().unwrap(), &remote]);
+    assert!(code == 27 && said.contains("a.mov") && said.contains("Add --encrypt"), "{code} {said}");
+    assert_eq!(files_below(server.docroot()), Vec::<std::path::PathBuf>::new());
+    let (code, said) = cp(&["--encrypt", trip.to_str().unwrap(), &remote]);
+    assert_eq!(code, 0, "{said}");
+    opened_by_age(&server.docroot().join("trip/a.mov.age"), &scratch.path("opened"));
+    tree::assert_same_file(&one, &scratch.path("opened"));
+    assert!(server.docroot().join("trip/b.age.age").exists());
+}
