@@ -45,7 +45,7 @@ pub enum Tree {
 
 impl Tree {
     /// All trees.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Transfers,
         Self::States,
         Self::Tombstones,
