@@ -180,6 +180,9 @@ pub(crate) struct UnlockArgs {
     /// Keep the encrypted files too
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Ask and answer in windows of the desktop, or in a terminal of its own where the desktop has no zenity
+    #[arg(long)]
+    pub(crate) window: bool,
 }
 
 /// Show the agent and its transfers

@@ -59,6 +59,11 @@ pub(crate) fn passphrase(new: bool) -> Result<Secret, Failure> {
     Ok(first)
 }
 
+/// Is there a terminal to ask on?
+pub(crate) fn has_terminal() -> bool {
+    File::options().read(true).write(true).open("/dev/tty").is_ok()
+}
+
 /// Asks on the terminal itself, wherever input and output are redirected to; `None` if the user gives up.
 fn ask(question: &str) -> io::Result<Option<Secret>> {
     let terminal = File::options().read(true).write(true).open("/dev/tty")?;

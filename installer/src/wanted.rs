@@ -18,7 +18,13 @@ const ICONS: [(&str, &[u8]); 4] = [
     ("48x48", include_bytes!("../../extension/icons/godwit-48.png")),
     ("128x128", include_bytes!("../../extension/icons/godwit-128.png")),
 ];
-const DESKTOP: &str = include_str!("../files/godwit.desktop");
+/// Desktop entries.
+const DESKTOP: [(&str, &str); 2] = [
+    ("godwit.desktop", include_str!("../files/godwit.desktop")),
+    ("godwit-unlock.desktop", include_str!("../files/godwit-unlock.desktop")),
+];
+/// Which files are encrypted ones, for the desktop.
+const TYPES: &[u8] = include_bytes!("../files/godwit.xml");
 /// systemd's units of the agent.
 const UNITS: [(&str, &str); 2] = [
     ("godwit-agent.service", include_str!("../../manifests/systemd/godwit-agent.service")),
@@ -43,8 +49,11 @@ pub(crate) fn wanted(
     }
     let program = places.program("godwit");
     let quoted = program.to_str().and_then(quoted_for_desktop).ok_or_else(|| SetupError::NotText(program.clone()))?;
-    let desktop = DESKTOP.replace("@GODWIT@", &quoted);
-    all.push(file(places.share.join("applications/godwit.desktop"), desktop.as_bytes()));
+    for (name, entry) in DESKTOP {
+        let entry = entry.replace("@GODWIT@", &quoted);
+        all.push(file(places.share.join("applications").join(name), entry.as_bytes()));
+    }
+    all.push(file(places.share.join("mime/packages/godwit.xml"), TYPES));
     let icons = places.share.join("icons/hicolor");
     all.push(file(icons.join("scalable/apps/godwit.svg"), ICON));
     for (size, bytes) in ICONS {

@@ -175,7 +175,9 @@ fn the_desktop_and_systemd_accept_what_is_written_for_them_also_in_an_odd_home()
             let said = words(&output);
             assert_eq!(said.lines().filter(|line| line.contains("godwit")).count(), 0, "{said}");
         };
-        judged("desktop-file-validate", &[], &[".local/share/applications/godwit.desktop"]);
+        let entries =
+            ["godwit.desktop", "godwit-unlock.desktop"].map(|name| format!(".local/share/applications/{name}"));
+        judged("desktop-file-validate", &[], &entries.each_ref().map(String::as_str));
         let units = [".config/systemd/user/godwit-agent.service", ".config/systemd/user/godwit-agent.socket"];
         judged("systemd-analyze", &["verify", "--user", "--man=no"], &units);
         // It judges: a program that is not there is named.
@@ -220,6 +222,57 @@ fn links_of_the_vendors_kind_are_ours_while_we_are_installed_and_no_longer() {
     words(&home.run(&["uninstall"]));
     let cache = home.read(".local/share/applications/mimeinfo.cache");
     assert!(cache.contains("text/x-notes=editor.desktop") && !cache.contains("godwit"), "{cache}");
+}
+
+#[test]
+fn encrypted_files_have_a_type_and_an_opener_while_we_are_installed_and_no_longer() {
+    let home = Home::new();
+    home.write("Documents/film.mov.age", "age-encryption.org/v1\n-> scrypt x 18\n");
+    home.write("Documents/without an ending", "age-encryption.org/v1\n-> scrypt x 18\n");
+    home.write("Documents/about", "age-encryption.org/v1 is the name of a format\n");
+    let gio = |file: &str| {
+        let mut gio = Command::new("gio");
+        gio.args(["info", "--attributes", "standard::content-type"]).arg(home.path().join("Documents").join(file));
+        gio.env_clear().env("HOME", home.path()).env("XDG_DATA_DIRS", "/usr/share").env("LC_ALL", "C");
+        let said = words(&gio.output().unwrap());
+        said.lines()
+            .find_map(|line| line.trim().strip_prefix("standard::content-type: "))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut openers = Vec::new();
+    let mut opener = || {
+        let mut query = Command::new("gio");
+        query.args(["mime", "application/x-age-encrypted"]).env_clear().env("HOME", home.path()).env("LC_ALL", "C");
+        let output = query.env("XDG_DATA_DIRS", home.dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        openers.push(said.lines().next().unwrap_or_default().to_owned());
+    };
+    let ours = "application/x-age-encrypted";
+    // In a folder that is not there yet; beside somebody's types that no tool has looked at; beside those that one has.
+    let package = r#"<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"><mime-type type="text/x-notes">
+        <glob pattern="*.notes"/></mime-type></mime-info>"#;
+    for others in ["no", "yes"] {
+        if others == "yes" {
+            home.write(".local/share/mime/packages/notes.xml", package);
+            let mut tool = Command::new("update-mime-database");
+            words(&tool.arg(home.path().join(".local/share/mime")).output().unwrap());
+        }
+        let before = home.tree();
+        assert_ne!(gio("film.mov.age"), ours);
+        for version in ["1.0", "1.1"] {
+            home.install(&home.fake_release(version), &[]);
+            assert_eq!([gio("film.mov.age"), gio("without an ending")], [ours, ours], "others: {others}");
+            assert_ne!(gio("about"), ours);
+        }
+        opener();
+        words(&home.run(&["uninstall"]));
+        assert_eq!(home.tree(), before, "others: {others}");
+    }
+    opener();
+    let [first, second, after] = openers.as_slice() else { panic!("{openers:?}") };
+    assert!([first, second].iter().all(|said| said.ends_with("godwit-unlock.desktop")), "{openers:?}");
+    assert!(!after.contains("godwit"), "{openers:?}");
 }
 
 #[test]

@@ -210,8 +210,12 @@ pub fn unlock(root: &Root, path: &RelPath, opener: &Opener, stop: &AtomicBool) -
     unlock_counted(root, path, opener, stop, &AtomicU64::new(0))
 }
 
-/// As [`unlock`]; counts the bytes that are written.
-fn unlock_counted(
+/// As [`unlock`]; `done` says meanwhile how many bytes are decrypted.
+///
+/// # Errors
+///
+/// See [`UnlockError`].
+pub fn unlock_counted(
     root: &Root,
     path: &RelPath,
     opener: &Opener,

@@ -61,7 +61,7 @@ fn client<'a>(release: &'a Release<'a>, stage: &Path) -> Outcome<Package<'a>> {
              This package holds what runs on the\n user's machine: the host that browsers start, the agent, and the command line.\n \
              .\n The browser's extension comes unpacked in /usr/lib/godwit; administrators\n install it by policy.",
         ),
-        more: "Suggests: chromium | firefox-esr | firefox\n",
+        more: "Recommends: zenity\nSuggests: chromium | firefox-esr | firefox\n",
         tree: stage.join("deb-client"),
         programs: Vec::new(),
         release,
@@ -97,8 +97,11 @@ fn client<'a>(release: &'a Release<'a>, stage: &Path) -> Outcome<Package<'a>> {
     }
     // The host also answers to the extension that is packed beside this.
     files::write(&tree.join(HOME).join("EXTENSION-IDS"), format!("{}\n", release.id).as_bytes())?;
-    let desktop = files::read(&place::root().join("installer/files/godwit.desktop"))?.replace("@GODWIT@", "godwit");
-    files::write(&tree.join("usr/share/applications/godwit.desktop"), desktop.as_bytes())?;
+    for entry in ["godwit.desktop", "godwit-unlock.desktop"] {
+        let text = files::read(&place::root().join("installer/files").join(entry))?.replace("@GODWIT@", "godwit");
+        files::write(&tree.join("usr/share/applications").join(entry), text.as_bytes())?;
+    }
+    files::copy(&place::root().join("installer/files/godwit.xml"), &tree.join("usr/share/mime/packages/godwit.xml"))?;
     for (from, to) in ICONS {
         let icon = place::root().join("extension/icons").join(from);
         files::copy(&icon, &tree.join("usr/share/icons/hicolor").join(to))?;

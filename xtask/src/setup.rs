@@ -35,7 +35,7 @@ const PACKAGES: [(&str, &str); 20] = [
 ];
 
 /// What the Rust tests need of a desktop, of packaging and of other systems' disks.
-const DESKTOP: [(&str, &str); 15] = [
+const DESKTOP: [(&str, &str); 17] = [
     // Packages: made, and judged.
     ("dpkg-dev", "/usr/bin/dpkg-shlibdeps"),
     ("binutils", "/usr/bin/strip"),
@@ -43,6 +43,8 @@ const DESKTOP: [(&str, &str); 15] = [
     // They judge what the installer writes.
     ("desktop-file-utils", "/usr/bin/desktop-file-validate"),
     ("xdg-utils", "/usr/bin/xdg-mime"),
+    ("shared-mime-info", "/usr/bin/update-mime-database"),
+    ("libglib2.0-bin", "/usr/bin/gio"),
     ("systemd", "/usr/bin/systemd-analyze"),
     ("xvfb", "/usr/bin/Xvfb"),
     ("xdotool", "/usr/bin/xdotool"),

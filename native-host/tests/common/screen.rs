@@ -97,6 +97,42 @@ impl Screen {
         all
     }
 
+    /// Waits for a window whose title contains `title`, types a line into its field, and waits until that window has gone. Its
+    /// field has the keyboard when it appears.
+    pub fn type_line(&self, title: &str, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let windows = || self.xdotool(&["search", "--onlyvisible", "--name", title]);
+        let window = until("the window comes", || windows().lines().next().map(str::to_owned));
+        while windows().lines().any(|there| there == window) {
+            assert!(Instant::now() < deadline, "the window took no answer");
+            self.xdotool(&["windowfocus", &window]);
+            // Keys that came too early are lost: what an earlier try left goes.
+            if !text.is_empty() {
+                self.xdotool(&["key", "ctrl+a"]);
+                self.xdotool(&["type", "--delay", "30", text]);
+            }
+            self.xdotool(&["key", "Return"]);
+            let patience = Instant::now() + Duration::from_secs(3);
+            while windows().lines().any(|there| there == window) && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// With `GODWIT_SCREENSHOTS`, a picture of the screen as soon as the window can be seen. Nobody needs it for a test.
+    pub fn shot(&self, name: &str, title: &str) {
+        let Some(folder) = std::env::var_os("GODWIT_SCREENSHOTS") else { return };
+        self.until_shown(title, true);
+        // It has been drawn some frames after it is there.
+        std::thread::sleep(Duration::from_secs(1));
+        let code = "import gi, sys; gi.require_version('Gdk', '3.0'); from gi.repository import Gdk; Gdk.init([]); \
+                    w = Gdk.get_default_root_window(); p = Gdk.pixbuf_get_from_window(w, 0, 0, w.get_width(), w.get_height()); \
+                    p.savev(sys.argv[1], 'png', [], [])";
+        let file = Path::new(&folder).join(format!("{name}.png"));
+        let mut python = Command::new("/usr/bin/python3");
+        drop(python.args(["-c", code]).arg(file).envs(self.environment()).status());
+    }
+
     fn xdotool(&self, arguments: &[&str]) -> String {
         let output = Command::new("xdotool").args(arguments).envs(self.environment()).output();
         let output = output.unwrap_or_else(|e| panic!("xdotool: {e} (`cargo xtask setup` installs it)"));
