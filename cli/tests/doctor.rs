@@ -73,3 +73,26 @@ fn a_server_that_does_not_answer_is_named_with_what_is_blocked() {
     let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "server-unreachable");
     assert!(finding.unwrap()["what"].as_str().unwrap().contains(&port), "{report}");
 }
+
+#[test]
+fn what_keeps_the_agent_from_being_reached_is_named_with_what_to_do() {
+    let home = Home::new();
+    let (run, socket) = (home.0.path().join("godwit/run"), home.0.path().join("godwit/run/agent.sock"));
+    let finds = |id: &str| {
+        let (well, report) = home.doctor(&[]);
+        let findings = report["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("{id}: {report}"));
+        assert!(!well && finding["remedy"].as_str().unwrap().ends_with('.'), "{finding}");
+    };
+    fs::write(&socket, "").unwrap();
+    finds("socket-odd");
+    fs::remove_file(&socket).unwrap();
+    // Somebody listens there who is no agent.
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    finds("agent-unreachable");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&run, Some(4711), None).unwrap();
+        finds("folder-foreign");
+    }
+}

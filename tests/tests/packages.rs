@@ -157,6 +157,14 @@ fn the_clients_package_brings_what_browsers_need_and_takes_all_of_it_away() {
     assert_eq!(words(&version).trim(), format!("godwit {}", env!("CARGO_PKG_VERSION")));
     let unit = root.read("/usr/lib/systemd/user/godwit-agent.service");
     assert!(unit.contains("\nExecStart=/usr/lib/godwit/bin/godwit-agent "), "{unit}");
+    let (types, opener) =
+        (root.read("/usr/share/mime/packages/godwit.xml"), "/usr/share/applications/godwit-unlock.desktop");
+    let opener = root.read(opener);
+    assert!(
+        types.contains(r#"type="application/x-age-encrypted""#)
+            && opener.contains("\nMimeType=application/x-age-encrypted;")
+    );
+    assert!(opener.contains("\nExec=godwit unlock "), "{opener}");
     root.dpkg(&["--install"], &packages.debs("next", NEXT)[..1]);
     assert_eq!(root.read("/usr/lib/godwit/VERSION").trim(), NEXT);
     // Without --purge: nothing stays that a browser would stumble over.

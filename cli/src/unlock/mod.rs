@@ -65,7 +65,8 @@ fn one(file: &Path, opener: &Opener, keep: bool, watch: &Watch) -> Result<PathBu
     let (Some(folder), Some(name)) = (real.parent(), name) else {
         return Err(odd(ErrorCode::BadPath, "this name cannot be used"));
     };
-    let root = Root::open(folder).map_err(|e| io(e, ErrorCode::NoPermission))?;
+    let root = Root::open(folder)
+        .map_err(|e| Refused { why: Why::Other(e.to_string()), failure: failed(ErrorCode::NoPermission, &e) })?;
     if root.stat(&name).is_ok_and(|found| found.kind != Kind::File) {
         return Err(odd(ErrorCode::NotRegular, "this is no file"));
     }
