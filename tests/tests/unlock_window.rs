@@ -16,7 +16,8 @@ mod screen;
 
 const PASSPHRASE: &str = "gelber Anorak tanzt im Mai";
 const ASKS: &str = "Unlock with Godwit";
-const DONE: &str = "Unlocked . Godwit";
+/// Without its dash: xdotool reads bytes.
+const DONE: &str = "Unlocked";
 
 fn until<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
     wait::until(what, LONG, check)
