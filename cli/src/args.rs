@@ -202,12 +202,15 @@ pub(crate) struct DoctorArgs {
     /// Mend what can be mended without losing anything
     #[arg(long)]
     pub(crate) fix: bool,
-    /// Also see whether this server can be reached by UDP
+    /// Also see whether this server can be reached, by UDP and by TCP
     #[arg(long, value_name = "HOST")]
     pub(crate) server: Option<String>,
     /// Its UDP port
     #[arg(long, value_name = "PORT", default_value_t = 33001)]
     pub(crate) data_port: u16,
+    /// The TCP port at which it answers web pages' port tests
+    #[arg(long, value_name = "PORT", default_value_t = 33001)]
+    pub(crate) tcp_port: u16,
     /// As one JSON object
     #[arg(long)]
     pub(crate) json: bool,

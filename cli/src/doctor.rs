@@ -7,10 +7,11 @@ use crate::{home, text};
 use godwit_installer::doctor::{Finding, Fix, Machine, Severity, examine};
 use godwit_installer::place::{Places, UserFolders};
 use godwit_protocol::ErrorCode;
-use godwit_protocol::ui::{Status, kinds};
+use godwit_protocol::ui::{Called, Status, kinds};
 use godwit_protocol::worker::{Credential, ServerAddress, ServerIdentity};
 use godwit_transport::reach::reach;
 use serde_json::json;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,8 @@ const PREFIX: &str = "GODWIT_DOCTOR_PREFIX";
 const LITTLE: u64 = 1024 * 1024 * 1024;
 /// Receive buffers below this lose packets at a gigabit per second.
 const BUFFER: u64 = 2 * 1024 * 1024;
+/// The longest wait for a TCP port; the kernel has tried three times by then.
+const TCP: Duration = Duration::from_secs(5);
 /// 1 January 2026; this program is younger.
 const OLDEST: Duration = Duration::from_secs(1_767_225_600);
 
@@ -53,6 +56,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<bool, String> {
     }
     if let Some(server) = &args.server {
         findings.extend(network(server, args.data_port));
+        findings.push(tcp(server, args.tcp_port));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if args.json {
@@ -126,6 +130,7 @@ fn agent(findings: &mut Vec<Finding>) {
                     findings.push(Finding::new("agent-version", Severity::Warning, what, remedy));
                 }
                 let remedy = "See the agent's log for more.";
+                extensions(&status, findings);
                 findings.extend(status.notices.iter().map(|notice| {
                     Finding::new("agent-notice", Severity::Warning, format!("the agent says: {notice}"), remedy)
                 }));
@@ -141,6 +146,38 @@ fn agent(findings: &mut Vec<Finding>) {
             let remedy = "Run godwit agent stop; if that fails, end the process godwit-agent.";
             findings.push(Finding::new("agent-unreachable", Severity::Error, error.to_string(), remedy));
         }
+    }
+}
+
+/// Which browsers' extensions have called, and whether they fit the agent.
+fn extensions(status: &Status, findings: &mut Vec<Finding>) {
+    let calls: Vec<Called> = serde_json::from_value(status.more["callers"].clone()).unwrap_or_default();
+    if calls.is_empty() {
+        let what = "no browser's extension has called yet".to_owned();
+        let remedy = "Install the extension in your browser, and click its button in the toolbar once.";
+        return findings.push(Finding::new("extension-silent", Severity::Note, what, remedy));
+    }
+    for Called { browser, extension_id, version, last_ms, .. } in calls {
+        let then = SystemTime::UNIX_EPOCH + Duration::from_millis(last_ms);
+        let ago = ago(SystemTime::now().duration_since(then).unwrap_or_default());
+        let what = format!("the extension in {browser} is of version {version} and called {ago} ({extension_id})");
+        findings.push(if version == status.version {
+            Finding::new("extension-called", Severity::Note, what, "Nothing to do.")
+        } else {
+            let what = format!("{what}; the application is of version {}", status.version);
+            let remedy = "Update the older of the two; an extension that is not used any more can be removed.";
+            Finding::new("extension-version", Severity::Warning, what, remedy)
+        });
+    }
+}
+
+fn ago(passed: Duration) -> String {
+    let minutes = passed.as_secs() / 60;
+    match minutes {
+        0..2 => "just now".to_owned(),
+        2..120 => format!("{minutes} minutes ago"),
+        120..2_880 => format!("{} hours ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
     }
 }
 
@@ -202,5 +239,63 @@ fn network(host: &str, port: u16) -> Option<Finding> {
             let what = format!("{host} answers on UDP port {port}");
             Some(Finding::new("server-reached", Severity::Note, what, "Nothing to do."))
         }
+    }
+}
+
+/// TCP is not needed for transfers; web pages test it to say what a network blocks.
+fn tcp(host: &str, port: u16) -> Finding {
+    let reached = (host, port).to_socket_addrs().and_then(|addresses| {
+        let mut last = std::io::Error::other("this name has no address");
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, TCP) {
+                Ok(_) => return Ok(()),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    });
+    match reached {
+        Ok(()) => {
+            let what = format!("{host} answers on TCP port {port}");
+            Finding::new("server-tcp-reached", Severity::Note, what, "Nothing to do.")
+        }
+        Err(error) => {
+            let what = format!("{host} (TCP port {port}) cannot be reached: {error}");
+            let remedy =
+                "Transfers need UDP only. For web pages that test TCP, ask whoever runs the network or the server.";
+            Finding::new("server-tcp-unreachable", Severity::Warning, what, remedy)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(callers: serde_json::Value) -> Status {
+        let status = json!({"version": "1.2.0", "pid": 1, "home": "", "uptime_seconds": 0, "counts": {}, "transfers": [],
+            "notices": [], "more": {"callers": callers}});
+        serde_json::from_value(status).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn extensions_that_called_are_named_and_one_of_another_version_is_a_warning() {
+        let call = |version: &str| json!({"browser": "firefox", "extension_id": "x", "version": version, "host_version": version, "last_ms": 0});
+        for (callers, id, severity) in [
+            (json!([]), "extension-silent", Severity::Note),
+            (json!([call("1.2.0")]), "extension-called", Severity::Note),
+            (json!([call("1.1.0")]), "extension-version", Severity::Warning),
+        ] {
+            let mut findings = Vec::new();
+            extensions(&status(callers), &mut findings);
+            let found: Vec<_> = findings.iter().map(|finding| (finding.id, finding.severity)).collect();
+            assert_eq!(found, [(id, severity)]);
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_people_do() {
+        let told = [30, 5 * 60, 3 * 3_600, 3 * 86_400].map(|seconds| ago(Duration::from_secs(seconds)));
+        assert_eq!(told, ["just now", "5 minutes ago", "3 hours ago", "3 days ago"]);
     }
 }

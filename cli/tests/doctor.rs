@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -72,6 +72,20 @@ fn a_server_that_does_not_answer_is_named_with_what_is_blocked() {
     assert!(!well);
     let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "server-unreachable");
     assert!(finding.unwrap()["what"].as_str().unwrap().contains(&port), "{report}");
+}
+
+#[test]
+fn a_servers_tcp_port_is_tried_beside_its_udp_port() {
+    let home = Home::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp = silent.local_addr().unwrap().port().to_string();
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = open.local_addr().unwrap().port().to_string();
+    let args = ["--server", "127.0.0.1", "--data-port", &udp, "--tcp-port", &tcp];
+    assert!(Home::found(&home.doctor(&args).1).contains(&"server-tcp-reached"));
+    drop(open);
+    let (_, report) = home.doctor(&args);
+    assert!(Home::found(&report).contains(&"server-tcp-unreachable"), "{report}");
 }
 
 #[test]

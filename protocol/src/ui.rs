@@ -552,6 +552,22 @@ pub struct Status {
     /// Things the user should know (a database set aside, say).
     pub notices: Vec<String>,
     /// Room for more, without a new protocol version. `notes`: the same notices as [`Notice`], for windows in other languages.
+    /// `callers`: [`Called`]s, newest first.
     #[serde(default)]
     pub more: Value,
+}
+
+/// A browser's extension that called lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// `chromium` or `firefox`.
+    pub browser: String,
+    /// The extension's id.
+    pub extension_id: String,
+    /// Version of the extension.
+    pub version: String,
+    /// Version of the host through which it called.
+    pub host_version: String,
+    /// When it called last, milliseconds since the Unix epoch.
+    pub last_ms: u64,
 }

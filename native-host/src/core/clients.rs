@@ -87,6 +87,7 @@ impl Core {
         self.send_trust(Some(conn));
         self.send_badge(Some(conn));
         if hello.role == Role::Extension {
+            self.called(conn, &hello.version, now);
             self.send_settings(Some(conn));
             self.look_for_keys(now);
         }

@@ -6,6 +6,7 @@
 
 mod again;
 mod bandwidth;
+mod callers;
 mod clients;
 mod consent;
 mod control;
@@ -63,7 +64,7 @@ use crate::time::Now;
 use crate::transfers::{Tombstone, Transfer};
 use crate::trust::TrustBook;
 use clients::Client;
-use godwit_protocol::ui::{Badge, Notice};
+use godwit_protocol::ui::{Badge, Called, Notice};
 use news::News;
 use requests::Waiting;
 use running::Run;
@@ -107,6 +108,8 @@ pub struct Core {
     settings: SettingsBook,
     /// What the settings obey besides the machine's own policy.
     browser_policies: BrowserPolicies,
+    /// Extensions that called lately, newest first.
+    callers: Vec<Called>,
     home: Home,
     notices: Vec<Notice>,
     idle: Duration,
@@ -198,6 +201,7 @@ impl Core {
             unlocking: None,
             settings: parts.settings,
             browser_policies: loaded.browser_policies,
+            callers: loaded.callers,
             home: parts.home,
             notices: parts.notices,
             idle: parts.idle,

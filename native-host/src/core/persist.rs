@@ -1,5 +1,6 @@
 //! What the core keeps in the store, and when it is written.
 
+use super::callers::{CALLERS_FORM, CALLERS_KEY};
 use super::{Core, Output};
 use crate::history::{HISTORY_FORM, Histories, StoredHistory};
 use crate::passwords::{LABEL_FORM, Label, PasswordBook};
@@ -14,7 +15,7 @@ use crate::trust::{Remembered, TRUST_FORM, TrustBook};
 use godwit_protocol::envelope::{Message, Response, codes};
 use godwit_protocol::page::PageAnswer;
 use godwit_protocol::prefs::TrustList;
-use godwit_protocol::ui::Notice;
+use godwit_protocol::ui::{Called, Notice};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub struct Loaded {
     pub(super) pins: BTreeMap<String, String>,
     pub(super) passwords: PasswordBook,
     pub(super) browser_policies: BrowserPolicies,
+    pub(super) callers: Vec<Called>,
     pub(super) histories: Histories,
     /// Histories of transfers that are not in the list any more, or more than there is room for.
     pub(super) outdated: Vec<String>,
@@ -98,6 +100,9 @@ pub(super) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     }
     if let Some(bytes) = store.get(Tree::Meta, TOKEN_KEY)? {
         loaded.token_ceiling = read(META_FORM, TOKEN_KEY, &bytes, &mut unread).unwrap_or_default();
+    }
+    if let Some(bytes) = store.get(Tree::Meta, CALLERS_KEY)? {
+        loaded.callers = read(CALLERS_FORM, CALLERS_KEY, &bytes, &mut unread).unwrap_or_default();
     }
     // Should the counter be lost, the records still say how far it had come.
     let tokens = loaded.transfers.iter().map(|(_, _, s)| s.standing.token);

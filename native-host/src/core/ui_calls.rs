@@ -210,7 +210,7 @@ impl Core {
             uptime_seconds: now.mono.saturating_sub(self.started.mono).as_secs(),
             counts: self.counts(),
             more: json!({"host": self.clients.get(&conn).map(|client| client.host.clone()), "log": self.home.agent_log(), "downloads": self.downloads(), "clients": self.clients.len(),
-                "transfers_total": self.transfers.len(), "notes": notes}),
+                "transfers_total": self.transfers.len(), "notes": notes, "callers": self.callers}),
             transfers,
             notices: notes.iter().map(|note| note.text.clone()).collect(),
         };

@@ -4,6 +4,7 @@
 
 mod again;
 mod bandwidth;
+mod callers;
 mod certificates;
 mod consent;
 mod copies;
