@@ -300,11 +300,12 @@ impl Landing {
 
     /// The caller has closed the entry's state.
     pub(crate) fn plain_ended(&self, state: &Arc<FileState>) {
+        // Before anybody hears of the end: who hears it may look.
         let partial = state.work().partial.clone();
-        self.ended(state, FileOutcome::Failed, Some(plain()), None);
         if let Some(partial) = partial {
             partial.discard();
         }
+        self.ended(state, FileOutcome::Failed, Some(plain()), None);
     }
 
     /// Does something with the final name of an entry.
