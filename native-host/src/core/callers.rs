@@ -24,12 +24,16 @@ impl Core {
             host_version: of("version"),
             last_ms: now.wall_ms,
         };
-        if !take(&mut self.callers, call) {
-            return;
+        self.callers_unsaved |= take(&mut self.callers, call);
+    }
+
+    /// Adds them to what is being written anyway: a browser that only says who it is must not wake the disk.
+    pub(super) fn save_callers(&mut self) {
+        if std::mem::take(&mut self.callers_unsaved) {
+            let callers = std::mem::take(&mut self.callers);
+            self.put(Tree::Meta, CALLERS_KEY.into(), CALLERS_FORM, &callers);
+            self.callers = callers;
         }
-        let callers = std::mem::take(&mut self.callers);
-        self.put(Tree::Meta, CALLERS_KEY.into(), CALLERS_FORM, &callers);
-        self.callers = callers;
     }
 }
 

@@ -110,6 +110,7 @@ pub struct Core {
     browser_policies: BrowserPolicies,
     /// Extensions that called lately, newest first.
     callers: Vec<Called>,
+    callers_unsaved: bool,
     home: Home,
     notices: Vec<Notice>,
     idle: Duration,
@@ -202,6 +203,7 @@ impl Core {
             settings: parts.settings,
             browser_policies: loaded.browser_policies,
             callers: loaded.callers,
+            callers_unsaved: false,
             home: parts.home,
             notices: parts.notices,
             idle: parts.idle,

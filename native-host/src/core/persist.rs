@@ -288,6 +288,7 @@ impl Core {
         if self.changes.is_empty() {
             return Ok(());
         }
+        self.save_callers();
         let result = self.store.apply(&self.changes).and_then(|()| self.store.sync());
         match result {
             Ok(()) => {

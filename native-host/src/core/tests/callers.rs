@@ -13,6 +13,8 @@ fn status_tells_which_extensions_called_also_after_a_restart() {
         callers.iter().map(|call| call["browser"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let before = told(&mut world, conn);
+    // Written with the next change that must be safe.
+    world.start(conn);
     assert_eq!(before.first().map(String::as_str), Some("firefox"));
     let survived = world.store.after_power_cut();
     world.killed(survived);
