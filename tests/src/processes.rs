@@ -58,18 +58,20 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // Fields 14 and 15; the name before may hold anything.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
+    fields.skip(11).take(2).map(number).sum::<f64>() / TICKS
 }
 
 /// Seconds of processor time that the whole machine has been busy.
 #[must_use]
 pub fn machine_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let fields: Vec<f64> =
-        stat.lines().next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<f64> = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).map(number).collect();
     // All but idle and waiting for disks.
-    let busy = |n: usize| fields.get(n).copied().unwrap_or_default();
-    (busy(0) + busy(1) + busy(2) + busy(5) + busy(6)) / TICKS
+    [0, 1, 2, 5, 6].iter().map(|n| fields[*n]).sum::<f64>() / TICKS
+}
+
+fn number(field: &str) -> f64 {
+    field.parse().expect("the kernel counts in numbers")
 }
 
 /// What the kernel counts in, on every system that Linux runs on today.

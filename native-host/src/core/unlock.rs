@@ -76,7 +76,8 @@ impl Core {
     }
 
     fn encrypted(&self, id: &TransferId) -> Option<EncryptedFiles> {
-        let bytes = self.store.get(Tree::Encrypted, id.as_str()).ok().flatten()?;
+        let failed = |error: &_| tracing::error!(%id, %error, "the names cannot be read");
+        let bytes = self.store.get(Tree::Encrypted, id.as_str()).inspect_err(failed).ok().flatten()?;
         decode(FORM, &bytes).inspect_err(|error| tracing::error!(%id, %error, "the names cannot be read")).ok()
     }
 
