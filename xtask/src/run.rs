@@ -20,6 +20,10 @@ pub(crate) fn cargo() -> Command {
             command.env_remove(name);
         }
     }
+    // A run on a fresh clone has no second build that could profit, and the records take gigabytes.
+    if std::env::var_os("CI").is_some() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
 }
 
