@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 10] = [
     "tests/tests",
     "tests/browser/tests",
     "native-host/src",
     "native-host/tests",
     "protocol/src",
     "installer/tests",
+    "server/src",
     "server/tests",
+    "transport/src",
+    "transport/tests",
 ];
 
 fn root() -> PathBuf {
