@@ -4,6 +4,7 @@
 
 use godwit_protocol::spec::Direction;
 use godwit_tests::soak::black::{Plan, black, chaos, narrow, rebinding};
+use godwit_tests::soak::hosts;
 use std::time::Duration;
 
 #[test]
@@ -26,4 +27,10 @@ fn a_client_whose_port_changes_in_mid_transfer_goes_on_in_the_same_session() {
 #[test]
 fn a_spot_that_swallows_large_datagrams_is_found_and_passed() {
     println!("{}", narrow(Plan::fixed(Direction::Send, 48, 100_000)));
+}
+
+/// Between neighbours quinn's own probes, whose pauses double, would come too late, or after the session's end.
+#[test]
+fn a_cable_that_was_pulled_for_twenty_seconds_is_used_again_at_once() {
+    println!("{}", hosts::pulled(Duration::from_secs(20)));
 }

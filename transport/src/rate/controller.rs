@@ -43,8 +43,6 @@ impl ControllerFactory for RateControllerFactory {
         Box::new(RateController {
             law: RateLaw::new(self.shared.settings(current_mtu), current_mtu),
             mtu: current_mtu,
-            left: 0,
-            nudges: self.shared.nudges(),
             phase: "",
             factory: (*self).clone(),
         })
@@ -56,10 +54,6 @@ struct RateController {
     law: RateLaw,
     factory: RateControllerFactory,
     mtu: u16,
-    /// In flight after the last acknowledgement.
-    left: u64,
-    /// Nudges before it.
-    nudges: u64,
     phase: &'static str,
 }
 
@@ -99,8 +93,6 @@ impl Controller for RateController {
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
         self.law.set(self.shared().settings(self.mtu));
         self.law.on_ack_batch_end(self.time(now), in_flight);
-        self.left = in_flight;
-        self.nudges = self.shared().nudges();
         self.log();
         let path = self.law.path();
         self.shared().observe(self.mtu, self.law.rate(), path.base(), path.queue(), self.law.loss_floor());
@@ -123,12 +115,7 @@ impl Controller for RateController {
 
     fn window(&self) -> u64 {
         // Read afresh each time: a new limit holds for the very next packet.
-        let window = self.law.window_under(&self.shared().settings(self.mtu));
-        match self.shared().nudges().saturating_sub(self.nudges) {
-            0 => window,
-            // Beside what is on its way and quinn's own probes, which count as well.
-            silent => window.max(self.left) + silent * NUDGE_PACKETS * u64::from(self.mtu),
-        }
+        self.law.window_under(&self.shared().settings(self.mtu))
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -153,25 +140,3 @@ impl Controller for RateController {
 
 /// A multiple of all periods of the law, seconds.
 const CLOCK_PERIOD: u64 = 3600;
-const NUDGE_PACKETS: u64 = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nudge_lets_a_few_packets_out_until_something_is_acknowledged() {
-        let shared = Arc::new(SharedRate::default());
-        let (now, origin) = (Instant::now(), Duration::ZERO);
-        let factory = Arc::new(RateControllerFactory::with_clock(Arc::clone(&shared), now, origin));
-        let mut controller = factory.build(now, 1452);
-        let full = controller.window();
-        controller.on_sent(now, full, 9);
-        for nudges in 1..4 {
-            shared.nudge();
-            assert_eq!(controller.window(), full + nudges * NUDGE_PACKETS * 1452);
-        }
-        controller.on_end_acks(now, full / 2, false, None);
-        assert_eq!(controller.window(), full);
-    }
-}

@@ -1,5 +1,6 @@
 //! quinn's seat for a congestion controller: the [`RateLaw`](super::RateLaw) for paths between machines, the
 //! [`LocalLaw`] inside one. Both see every event, so that either can take over when the first samples show which path it is.
+//! Beside either, a few packets are let out when a silent path is to be asked whether it is back.
 
 use super::local::LocalLaw;
 use super::{Limits, RateControllerFactory};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// Paths whose shortest round trip is below this are taken for this machine or its neighbour.
 const LOCAL_RTT: Duration = Duration::from_millis(2);
+/// Let out by one nudge.
+const NUDGE_PACKETS: u64 = 4;
 
 /// Makes the controller of one connection, which reads `limits` with every packet.
 #[derive(Debug)]
@@ -37,6 +40,9 @@ impl ControllerFactory for Seat {
             near: LocalLaw::new(current_mtu, INITIAL_RTT, self.reach),
             far: self.far.clone().build(now, current_mtu),
             is_near: false,
+            mtu: current_mtu,
+            left: 0,
+            nudges: self.limits.shared.nudges(),
             begin: now,
         })
     }
@@ -47,6 +53,11 @@ struct Seated {
     near: LocalLaw,
     far: Box<dyn Controller>,
     is_near: bool,
+    mtu: u16,
+    /// In flight after the last acknowledgement.
+    left: u64,
+    /// Nudges before it.
+    nudges: u64,
     begin: Instant,
 }
 
@@ -63,6 +74,8 @@ impl Controller for Seated {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
         self.far.on_end_acks(now, in_flight, app_limited, largest);
+        self.left = in_flight;
+        self.nudges = self.limits.shared.nudges();
     }
 
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
@@ -71,12 +84,18 @@ impl Controller for Seated {
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.mtu = new_mtu;
         self.near.on_mtu(new_mtu);
         self.far.on_mtu_update(new_mtu);
     }
 
     fn window(&self) -> u64 {
-        if self.is_near { self.near.window(self.limits.bytes_per_second()) } else { self.far.window() }
+        let window = if self.is_near { self.near.window(self.limits.bytes_per_second()) } else { self.far.window() };
+        match self.limits.shared.nudges().saturating_sub(self.nudges) {
+            0 => window,
+            // Beside what is on its way and quinn's own probes, which count as well.
+            silent => window.max(self.left) + silent * NUDGE_PACKETS * u64::from(self.mtu),
+        }
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -89,6 +108,9 @@ impl Controller for Seated {
             near: self.near.clone(),
             far: self.far.clone_box(),
             is_near: self.is_near,
+            mtu: self.mtu,
+            left: self.left,
+            nudges: self.nudges,
             begin: self.begin,
         })
     }
@@ -99,5 +121,31 @@ impl Controller for Seated {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use godwit_protocol::worker::RateSettings;
+
+    #[test]
+    fn a_nudge_lets_a_few_packets_out_until_something_is_acknowledged_near_and_far() {
+        for is_near in [true, false] {
+            let limits = Arc::new(Limits::new(RateSettings::default()));
+            let now = Instant::now();
+            let seated = Arc::new(Seat::new(limits.clone(), Reach::Beyond)).build(now, 1452);
+            let mut seated = seated.into_any().downcast::<Seated>().unwrap();
+            seated.is_near = is_near;
+            let full = seated.window();
+            seated.on_sent(now, full, 9);
+            for nudges in 1..4 {
+                limits.nudge();
+                assert_eq!(seated.window(), full + nudges * NUDGE_PACKETS * 1452, "near: {is_near}");
+            }
+            seated.on_end_acks(now, full / 2, false, None);
+            assert_eq!(seated.window(), full, "near: {is_near}");
+        }
     }
 }
