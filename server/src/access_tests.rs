@@ -86,7 +86,7 @@ async fn code(account: &Arc<dyn Account>, request: SessionRequest) -> (u16, Stri
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_get_the_same_answer_after_the_same_work() {
+async fn t23_a_wrong_password_and_an_unknown_user_get_the_same_answer_after_the_same_work() {
     let fixture = fixture("");
     let mut answers = Vec::new();
     let mut times = Vec::new();
@@ -115,7 +115,7 @@ async fn a_user_without_a_password_comes_in_with_tokens_only() {
 }
 
 #[tokio::test]
-async fn logins_wait_longer_after_each_failure() {
+async fn t23_logins_wait_longer_after_each_failure() {
     let fixture = fixture("");
     let address = "192.0.2.1".parse().unwrap();
     for _ in 0..5 {
@@ -128,7 +128,7 @@ async fn logins_wait_longer_after_each_failure() {
 }
 
 #[tokio::test]
-async fn an_address_that_guesses_on_is_refused_unseen_and_others_are_not() {
+async fn t23_an_address_that_guesses_on_is_refused_unseen_and_others_are_not() {
     let fixture = fixture("");
     assert!(fixture.login("ann", password("right")).await.is_ok());
     for n in 0..200 {

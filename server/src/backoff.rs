@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_mistakes_cost_nothing_then_the_wait_doubles_up_to_a_limit() {
+    fn t23_a_few_mistakes_cost_nothing_then_the_wait_doubles_up_to_a_limit() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         let mut waits = Vec::new();
         for _ in 0..12 {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attacker_elsewhere_slows_a_user_but_never_shuts_him_out() {
+    fn t23_an_attacker_elsewhere_slows_a_user_but_never_shuts_him_out() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..200u8 {
             backoff.failed(ip(&format!("198.51.100.{n}")), "ann", now);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_goes_on_is_banned_for_a_while_and_a_user_never() {
+    fn t23_an_address_that_goes_on_is_banned_for_a_while_and_a_user_never() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..100 {
             assert_eq!(backoff.banned(ip("192.0.2.1"), now).is_some(), n > 30, "{n}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_ipv6_network_count_together_and_mapped_ones_as_ipv4() {
+    fn t23_addresses_of_one_ipv6_network_count_together_and_mapped_ones_as_ipv4() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..9 {
             backoff.failed(ip(&format!("2001:db8::{n}")), &format!("u{n}"), now);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_names_and_addresses_is_forgotten_not_stored() {
+    fn t23_a_flood_of_names_and_addresses_is_forgotten_not_stored() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for _ in 0..9 {
             backoff.failed(ip("192.0.2.1"), "ann", now);

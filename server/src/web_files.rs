@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_no_script_and_no_style_of_its_own() {
+    fn t24_the_page_has_no_script_and_no_style_of_its_own() {
         let page = std::str::from_utf8(find("").unwrap().content).unwrap();
         for inline in ["<style", "style=", "onclick", "javascript:", "http://", "https://"] {
             assert!(!page.contains(inline), "{inline}");

@@ -146,7 +146,7 @@ fn the_environment_says_what_the_command_line_does_not() {
 }
 
 #[test]
-fn a_hangup_takes_a_good_configuration_over_and_keeps_the_old_one_for_a_bad_one() {
+fn t30_a_hangup_takes_a_good_configuration_over_and_keeps_the_old_one_for_a_bad_one() {
     let place = Place::new();
     let file = place.dir.path().join("server.toml");
     let hash = done(&place, &["hash-password"], "pw");

@@ -236,7 +236,7 @@ async fn a_synchronisation_gets_one_token_for_the_directions_it_needs() {
 }
 
 #[test]
-fn who_does_not_prove_himself_gets_the_same_401_everywhere() {
+fn t23_who_does_not_prove_himself_gets_the_same_401_everywhere() {
     let place = Place::new();
     let server = start(&place, "");
     let mut answers = Vec::new();
@@ -260,7 +260,7 @@ fn who_does_not_prove_himself_gets_the_same_401_everywhere() {
 }
 
 #[test]
-fn an_address_that_guesses_is_banned_for_a_while_and_told_how_long() {
+fn t23_an_address_that_guesses_is_banned_for_a_while_and_told_how_long() {
     let place = Place::new();
     let server = start(&place, "");
     let guessing: Vec<_> = (0..60)
@@ -278,7 +278,7 @@ fn an_address_that_guesses_is_banned_for_a_while_and_told_how_long() {
 }
 
 #[test]
-fn bodies_that_are_no_requests_are_refused_with_a_reason() {
+fn t22_bodies_that_are_no_requests_are_refused_with_a_reason() {
     let place = Place::new();
     let server = start(&place, "");
     let ann = ann(&server);
@@ -309,7 +309,7 @@ fn bodies_that_are_no_requests_are_refused_with_a_reason() {
 }
 
 #[test]
-fn pages_of_other_sites_cannot_use_what_the_browser_remembers() {
+fn t24_pages_of_other_sites_cannot_use_what_the_browser_remembers() {
     let place = Place::new();
     let server = start(&place, "");
     let body = json!({"path": "/"});

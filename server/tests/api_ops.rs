@@ -118,7 +118,7 @@ fn a_running_transfer_is_slowed_and_cancelled() {
 }
 
 #[test]
-fn a_transfer_reaches_nothing_that_its_owner_may_not_and_no_private_address() {
+fn t25_a_transfer_reaches_nothing_that_its_owner_may_not_and_no_private_address() {
     let (here, there) = (Place::new(), Place::new());
     let config = "[users.ann]\ndocroot = 'homes/ann'\n[users.bob]\nread = false\n";
     let (first, second) = (start(&here, config), start(&there, ""));
@@ -162,7 +162,7 @@ fn a_transfer_reaches_nothing_that_its_owner_may_not_and_no_private_address() {
 }
 
 #[test]
-fn a_transfer_that_the_servers_end_cut_is_told_as_failed_after_the_restart() {
+fn t15_a_transfer_that_the_servers_end_cut_is_told_as_failed_after_the_restart() {
     let (here, there) = (Place::new(), Place::new());
     let (mut first, second) = (start(&here, "ops_private = true\n"), start(&there, ""));
     fs::write(here.docroot().join("big"), vec![1; 40_000_000]).unwrap();

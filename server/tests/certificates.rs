@@ -76,7 +76,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renewed_certificate_is_shown_by_both_ports_after_a_hangup_and_running_sessions_go_on() {
+async fn t30_a_renewed_certificate_is_shown_by_both_ports_after_a_hangup_and_running_sessions_go_on() {
     let place = Place::new();
     let [first, second, third] = [Issued::new(), Issued::new(), Issued::new()];
     first.install(&place);

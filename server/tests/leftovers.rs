@@ -21,7 +21,7 @@ fn names(place: &Place) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_a_killed_server_left_goes_and_a_live_upload_and_a_persons_file_stay() {
+fn t15_what_a_killed_server_left_goes_and_a_live_upload_and_a_persons_file_stay() {
     let place = Place::new();
     let at = |name: &str| place.docroot().join(name);
     for (digit, content) in [('1', ""), ('2', "half a fi")] {

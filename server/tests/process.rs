@@ -120,7 +120,7 @@ fn the_api_speaks_https_with_the_certificate_of_the_fingerprint() {
 }
 
 #[test]
-fn bad_http_and_too_many_connections_do_not_stop_it() {
+fn t21_bad_http_and_too_many_connections_do_not_stop_it() {
     let place = Place::new();
     let server = place.start(&[]);
     for bad in ["\r\n\r\n\r\nnonsense\r\n\r\n", "GET /ping HTTP/9.9\r\n\r\n", "\u{16}\u{3}\u{1}"] {

@@ -71,7 +71,7 @@ fn whoever_sends_a_byte_a_second_is_cut_off_and_others_are_served() {
 }
 
 #[test]
-fn requests_of_two_meanings_are_refused_whole() {
+fn t21_requests_of_two_meanings_are_refused_whole() {
     let place = Place::new();
     let server = start(&place);
     let hidden = "GET /info HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -110,7 +110,7 @@ fn requests_of_two_meanings_are_refused_whole() {
 }
 
 #[test]
-fn a_thousand_ranges_cost_no_more_than_one_and_the_last_byte_is_right() {
+fn t21_a_thousand_ranges_cost_no_more_than_one_and_the_last_byte_is_right() {
     let place = Place::new();
     let server = start(&place);
     let content: Vec<u8> = (0..700_000u32).map(|n| (n % 251) as u8).collect();
@@ -151,7 +151,7 @@ fn a_reader_that_stands_still_does_not_hold_the_server() {
 }
 
 #[test]
-fn wrong_logins_by_the_hundred_leave_the_others_their_service() {
+fn t23_wrong_logins_by_the_hundred_leave_the_others_their_service() {
     let place = Place::new();
     let server = start(&place);
     let ann = Client::basic(server.http, "ann", "right");
@@ -191,7 +191,7 @@ fn files(place: &Place) -> usize {
 }
 
 #[test]
-fn kills_in_full_work_lose_no_accepted_file_show_no_half_one_and_keep_ids() {
+fn t15_kills_in_full_work_lose_no_accepted_file_show_no_half_one_and_keep_ids() {
     let place = Place::new();
     let mut accepted: Vec<(String, String)> = Vec::new();
     let content = "0123456789abcdef".repeat(4_096);

@@ -59,7 +59,7 @@ async fn a_file_goes_up_and_comes_back_the_same() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_and_unknown_users_cannot_be_told_apart() {
+async fn t23_wrong_passwords_and_unknown_users_cannot_be_told_apart() {
     let place = Place::new();
     let server = place.start(&USER);
     let file = source(&place, 10);
@@ -187,7 +187,7 @@ fn slow(server: &Server, file: &Path) -> Start {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_sigterm_running_sessions_finish_and_new_ones_are_refused() {
+async fn t30_on_sigterm_running_sessions_finish_and_new_ones_are_refused() {
     let place = Place::new();
     let mut server = place.start(&USER);
     let file = source(&place, 6_000_000);
@@ -215,7 +215,7 @@ async fn on_sigterm_running_sessions_finish_and_new_ones_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_at_once_and_leaves_only_the_partial_file() {
+async fn t30_a_second_signal_ends_at_once_and_leaves_only_the_partial_file() {
     let place = Place::new();
     let mut server = place.start(&USER);
     let file = source(&place, 12_000_000);

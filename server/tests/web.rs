@@ -48,7 +48,7 @@ fn signed_in(server: &Server, user: &str) -> (Client, String, Value) {
 }
 
 #[test]
-fn over_https_the_cookie_is_this_hosts_alone_secret_to_scripts_and_to_other_sites() {
+fn t24_over_https_the_cookie_is_this_hosts_alone_secret_to_scripts_and_to_other_sites() {
     let place = Place::new();
     let server = start(&place);
     let pem = fs::read(place.dir.path().join("server/certificate.pem")).unwrap();
@@ -80,7 +80,7 @@ fn over_https_the_cookie_is_this_hosts_alone_secret_to_scripts_and_to_other_site
 }
 
 #[test]
-fn the_page_and_its_parts_come_with_a_policy_that_allows_nothing_else() {
+fn t24_the_page_and_its_parts_come_with_a_policy_that_allows_nothing_else() {
     let place = Place::new();
     let sdk = place.dir.path().join("connect-sdk.js");
     fs::write(&sdk, "// the vendor's").unwrap();
@@ -126,7 +126,7 @@ fn a_server_without_the_application_or_without_the_sdk_says_so() {
 }
 
 #[test]
-fn who_signs_in_works_with_cookie_and_proof_and_with_neither_alone() {
+fn t24_who_signs_in_works_with_cookie_and_proof_and_with_neither_alone() {
     let place = Place::new();
     let server = start(&place);
     let answer = Client::new(server.http).post("/web/session", &json!({"user": "ann", "password": "right"}));
@@ -155,7 +155,7 @@ fn who_signs_in_works_with_cookie_and_proof_and_with_neither_alone() {
 }
 
 #[test]
-fn a_page_of_another_site_gets_nothing_with_the_cookie() {
+fn t24_a_page_of_another_site_gets_nothing_with_the_cookie() {
     let place = Place::new();
     let server = start(&place);
     let (page, pair, state) = signed_in(&server, "ann");
@@ -218,7 +218,7 @@ fn input(place: &Place, text: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn guessing_at_the_sign_in_is_slowed_down_and_banned_like_everywhere() {
+fn t23_guessing_at_the_sign_in_is_slowed_down_and_banned_like_everywhere() {
     let place = Place::new();
     let server = start(&place);
     let wrong = json!({"user": "ann", "password": "wrong"});

@@ -24,7 +24,7 @@ fn start(server: &Server, page: &Page<'_>, fingerprint: Value) -> String {
 }
 
 #[test]
-fn an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_an_error() {
+fn t27_an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_an_error() {
     let scratch = Scratch::new();
     let mut server = Server::start(&scratch, ServerOptions::default());
     tree::file(&server.docroot().join("f"), 100_000, 1);
@@ -54,7 +54,7 @@ fn an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_an_error() {
 }
 
 #[test]
-fn a_certificate_the_user_refuses_fails_the_transfer() {
+fn t27_a_certificate_the_user_refuses_fails_the_transfer() {
     let scratch = Scratch::new();
     let server = Server::start(&scratch, ServerOptions::default());
     tree::file(&server.docroot().join("f"), 100_000, 1);
@@ -68,7 +68,7 @@ fn a_certificate_the_user_refuses_fails_the_transfer() {
 }
 
 #[test]
-fn a_fingerprint_in_the_spec_decides_alone() {
+fn t27_a_fingerprint_in_the_spec_decides_alone() {
     let scratch = Scratch::new();
     let server = Server::start(&scratch, ServerOptions::default());
     tree::file(&server.docroot().join("f"), 100_000, 1);
@@ -83,7 +83,7 @@ fn a_fingerprint_in_the_spec_decides_alone() {
 }
 
 #[test]
-fn the_systems_roots_vouch_for_a_server_when_neither_fingerprint_nor_pin_is_given() {
+fn t27_the_systems_roots_vouch_for_a_server_when_neither_fingerprint_nor_pin_is_given() {
     let scratch = Scratch::new();
     let server = Server::start(&scratch, ServerOptions::default());
     tree::file(&server.docroot().join("f"), 100_000, 1);

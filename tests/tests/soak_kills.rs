@@ -13,11 +13,11 @@ fn plan(direction: Direction, victims: &[Victim]) -> Plan {
 }
 
 #[test]
-fn an_upload_completes_whoever_is_killed_and_whenever() {
+fn t15_an_upload_completes_whoever_is_killed_and_whenever() {
     println!("{}", alone(&plan(Direction::Send, &[Victim::Worker, Victim::Server])));
 }
 
 #[test]
-fn a_download_completes_whoever_is_killed_and_whenever() {
+fn t15_a_download_completes_whoever_is_killed_and_whenever() {
     println!("{}", alone(&plan(Direction::Receive, &[Victim::Server, Victim::Worker])));
 }

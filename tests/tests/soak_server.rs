@@ -7,6 +7,6 @@ use godwit_tests::soak::any_seed;
 use godwit_tests::soak::server_kills::{Plan, kills};
 
 #[test]
-fn what_was_accepted_over_both_ports_survives_the_servers_death() {
+fn t15_what_was_accepted_over_both_ports_survives_the_servers_death() {
     println!("{}", kills(Plan { kills: 3, callers: 2, uploads: 2, seed: any_seed() }));
 }

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_cut_to_the_file_and_odd_ones_are_answered_with_all() {
+    fn t21_ranges_are_cut_to_the_file_and_odd_ones_are_answered_with_all() {
         let part = |from, length| Wanted::Part { from, length };
         for (range, expected) in [
             ("bytes=0-0", part(0, 1)),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_end_its_header() {
+    fn t24_a_name_cannot_end_its_header() {
         let text = disposition("a\"; filename=x\r\nSet-Cookie: y=ü.txt");
         assert_eq!(text, "attachment; filename*=UTF-8''a%22%3B%20filename%3Dx%0D%0ASet-Cookie%3A%20y%3D%C3%BC.txt");
     }

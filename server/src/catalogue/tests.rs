@@ -177,7 +177,7 @@ fn events_are_read_on_from_where_one_stopped() {
 }
 
 #[test]
-fn a_damaged_truncated_or_newer_catalogue_is_refused_and_left_as_it_is() {
+fn t18_a_damaged_truncated_or_newer_catalogue_is_refused_and_left_as_it_is() {
     let (dir, catalogue) = fresh();
     catalogue.put_user(&user("ann"), false).unwrap();
     drop(catalogue);
@@ -205,7 +205,7 @@ fn a_damaged_truncated_or_newer_catalogue_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn an_older_catalogue_gets_the_newer_form_with_all_that_is_in_it_and_a_copy_of_before() {
+fn t18_an_older_catalogue_gets_the_newer_form_with_all_that_is_in_it_and_a_copy_of_before() {
     let (dir, catalogue) = fresh();
     catalogue.put_user(&user("ann"), false).unwrap();
     catalogue.put_key(&key("k1", "ann"), false).unwrap();

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_only_this_machine_reaches_are_not_public() {
+    fn t25_addresses_that_only_this_machine_reaches_are_not_public() {
         for inner in [
             "127.0.0.1",
             "10.1.2.3",
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn this_server_itself_may_be_called_and_its_neighbours_ports_may_not() {
+    async fn t25_this_server_itself_may_be_called_and_its_neighbours_ports_may_not() {
         assert!(resolve("127.0.0.1", 33001, false, 33001).await.unwrap().is_some());
         assert!(resolve("127.0.0.1", 22, false, 33001).await.unwrap().is_none());
         assert!(resolve("127.0.0.1", 22, true, 33001).await.unwrap().is_some());

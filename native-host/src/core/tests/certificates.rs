@@ -33,7 +33,7 @@ fn the_user_is_asked_once_and_a_confirmed_certificate_is_kept() {
 }
 
 #[test]
-fn a_changed_pin_and_a_wrong_fingerprint_are_errors_not_questions() {
+fn t27_a_changed_pin_and_a_wrong_fingerprint_are_errors_not_questions() {
     let (mut world, conn) = World::trusted();
     let uuid = world.start(conn);
     world.worker(&uuid, unknown());
