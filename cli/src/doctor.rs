@@ -1,13 +1,13 @@
 //! `godwit doctor`: what keeps Godwit from working on this machine, and what to do about it. Browsers and installation are the
 //! installer's knowledge; the agent, folders, the clock and servers are looked at here.
 
-use crate::agent::Agent;
+use crate::agent::{Agent, AgentError};
 use crate::args::DoctorArgs;
 use crate::{home, text};
 use godwit_installer::doctor::{Finding, Fix, Machine, Severity, examine};
-use godwit_installer::place::{Places, UserFolders};
+use godwit_installer::place::{Places, UserFolders, under};
 use godwit_protocol::ErrorCode;
-use godwit_protocol::ui::{Called, Status, kinds};
+use godwit_protocol::ui::{Called, Notice, Status, kinds};
 use godwit_protocol::worker::{Credential, ServerAddress, ServerIdentity};
 use godwit_transport::reach::reach;
 use serde_json::json;
@@ -38,7 +38,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<bool, String> {
         let mut findings = examine(&machine);
         agent(&mut findings);
         folders(&machine, &mut findings);
-        system(&mut findings);
+        findings.extend(clock(SystemTime::now()));
+        findings.extend(buffers(&machine.prefix));
         findings
     };
     let mut findings = look();
@@ -119,34 +120,61 @@ fn agent(findings: &mut Vec<Finding>) {
             }
         }
         Ok(Some(mut agent)) => match agent.ask::<Status>(kinds::STATUS) {
-            Ok(status) => {
-                if status.version != env!("CARGO_PKG_VERSION") {
-                    let what = format!(
-                        "the agent that runs is of version {}, this is {}",
-                        status.version,
-                        env!("CARGO_PKG_VERSION")
-                    );
-                    let remedy = "Run godwit agent stop; the browser starts the new one.";
-                    findings.push(Finding::new("agent-version", Severity::Warning, what, remedy));
-                }
-                let remedy = "See the agent's log for more.";
-                extensions(&status, findings);
-                findings.extend(status.notices.iter().map(|notice| {
-                    Finding::new("agent-notice", Severity::Warning, format!("the agent says: {notice}"), remedy)
-                }));
-            }
-            Err(error) => findings.push(Finding::new(
-                "agent-silent",
-                Severity::Error,
-                error.to_string(),
-                "Run godwit agent stop.",
-            )),
+            Ok(status) => answered(&status, findings),
+            Err(error) => findings.push(unanswered(&error)),
         },
-        Err(error) => {
-            let remedy = "Run godwit agent stop; if that fails, end the process godwit-agent.";
-            findings.push(Finding::new("agent-unreachable", Severity::Error, error.to_string(), remedy));
-        }
+        Err(error) => findings.push(unanswered(&error)),
     }
+}
+
+/// What the agent says of itself.
+fn answered(status: &Status, findings: &mut Vec<Finding>) {
+    if status.version != env!("CARGO_PKG_VERSION") {
+        let what =
+            format!("the agent that runs is of version {}, this is {}", status.version, env!("CARGO_PKG_VERSION"));
+        let remedy = "Run godwit agent stop; the browser starts the new one.";
+        findings.push(Finding::new("agent-version", Severity::Warning, what, remedy));
+    }
+    extensions(status, findings);
+    let of_old_agents = |_| status.notices.iter().map(|text| Notice::new("", [], text.as_str())).collect();
+    let notes: Vec<Notice> = serde_json::from_value(status.more["notes"].clone()).unwrap_or_else(of_old_agents);
+    let log = status.more["log"].as_str().unwrap_or("godwit-agent.log");
+    findings.extend(notes.iter().map(|note| notice(note, log)));
+}
+
+/// One of the agent's notices, by the word that it is known by.
+fn notice(note: &Notice, log: &str) -> Finding {
+    let (severity, remedy) = match note.code.as_str() {
+        // Where the key of the passwords is; nothing is wrong with it.
+        "key-ring" | "key-file" => (Severity::Note, "Nothing to do."),
+        "key-file-because" => (Severity::Warning, "If you have a key ring, unlock it in Preferences."),
+        "database-new" | "database-restored" => {
+            (Severity::Warning, "Keep what is named until you miss nothing; then it can be removed.")
+        }
+        "unwritten" => (Severity::Warning, "Make room on this disk, and see that it can be written to."),
+        "policy-unreadable" | "policy-site" => (Severity::Warning, "Ask your administrator to correct it."),
+        code if code.starts_with("setting") => {
+            (Severity::Warning, "Correct it where it stands; the other settings hold.")
+        }
+        _ => {
+            let remedy = format!("The agent's log says more: {log}.");
+            return Finding::new("agent-notice", Severity::Warning, format!("the agent says: {}", note.text), remedy);
+        }
+    };
+    Finding::new("agent-notice", severity, format!("the agent says: {}", note.text), remedy)
+}
+
+/// An agent that cannot be asked. One that is silent cannot be asked to end either.
+fn unanswered(error: &AgentError) -> Finding {
+    if matches!(error, AgentError::Silent) {
+        let uid = rustix::process::geteuid().as_raw();
+        let remedy = format!(
+            "End its process: pkill -KILL -x -u {uid} godwit-agent. The browser starts it again, and its transfers go on."
+        );
+        return Finding::new("agent-silent", Severity::Error, error.to_string(), remedy);
+    }
+    let remedy = "Run godwit agent stop; if that fails, end the process godwit-agent.";
+    Finding::new("agent-unreachable", Severity::Error, error.to_string(), remedy)
 }
 
 /// Which browsers' extensions have called, and whether they fit the agent.
@@ -183,36 +211,44 @@ fn ago(passed: Duration) -> String {
 
 fn folders(machine: &Machine, findings: &mut Vec<Finding>) {
     let own = std::env::var_os("GODWIT_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = own.unwrap_or_else(|| machine.user.state.join("godwit"));
+    let state = own.map_or_else(|| machine.user.state.join("godwit"), |home| home.join("state"));
     let Some(there) = state.ancestors().find(|folder| folder.is_dir()) else { return };
-    if rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_err() {
-        let what = format!("{} cannot be written to, and the agent keeps its queue there", there.display());
-        findings.push(Finding::new("state-read-only", Severity::Error, what, "Give this folder to yourself again."));
+    let shown = there.display();
+    if let Err(error) = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        let what = format!("{shown} cannot be written to ({error}), and the agent keeps its queue there");
+        let remedy = if error == rustix::io::Errno::ROFS {
+            "Have this disk mounted for writing again; if the system made it read-only by itself, look at the disk first \
+             (dmesg)."
+                .to_owned()
+        } else {
+            let uid = rustix::process::geteuid().as_raw();
+            format!(
+                "Let yourself write there: chmod u+rwx {shown}; if it is another user's, as root: chown {uid} {shown}."
+            )
+        };
+        findings.push(Finding::new("state-read-only", Severity::Error, what, remedy));
     }
     let free =
         |path: &Path| rustix::fs::statvfs(path).map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize)).unwrap_or(u64::MAX);
     if free(there) < LITTLE {
-        let what = format!("{} has {} left", there.display(), text::bytes(free(there)));
+        let what = format!("{shown} has {} left", text::bytes(free(there)));
         findings.push(Finding::new("disk-low", Severity::Warning, what, "Make room on this disk."));
     }
 }
 
-fn system(findings: &mut Vec<Finding>) {
-    if SystemTime::now() < SystemTime::UNIX_EPOCH + OLDEST {
-        let what =
-            "the clock of this machine is years behind, so certificates of servers count as not yet valid".to_owned();
-        findings.push(Finding::new("clock", Severity::Error, what, "Set the clock."));
-    }
-    let most =
-        std::fs::read_to_string("/proc/sys/net/core/rmem_max").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    if let Some(most) = most.filter(|most| *most < BUFFER) {
-        let what = format!(
-            "the kernel grants receive buffers of {} only; very fast transfers lose packets",
-            text::bytes(most)
-        );
-        let remedy = "As root: sysctl net.core.rmem_max=16777216 net.core.wmem_max=16777216.";
-        findings.push(Finding::new("small-buffers", Severity::Note, what, remedy));
-    }
+fn clock(now: SystemTime) -> Option<Finding> {
+    let what = "the clock of this machine is years behind, so certificates of servers count as not yet valid";
+    let remedy = "Set the clock, as root: timedatectl set-ntp true.";
+    (now < SystemTime::UNIX_EPOCH + OLDEST).then(|| Finding::new("clock", Severity::Error, what.to_owned(), remedy))
+}
+
+fn buffers(prefix: &Path) -> Option<Finding> {
+    let figure = under(prefix, Path::new("/proc/sys/net/core/rmem_max"));
+    let most = std::fs::read_to_string(figure).ok()?.trim().parse::<u64>().ok()?;
+    let what =
+        format!("the kernel grants receive buffers of {} only; very fast transfers lose packets", text::bytes(most));
+    let remedy = "As root: sysctl net.core.rmem_max=16777216 net.core.wmem_max=16777216.";
+    (most < BUFFER).then(|| Finding::new("small-buffers", Severity::Note, what, remedy))
 }
 
 fn network(host: &str, port: u16) -> Option<Finding> {
@@ -290,6 +326,33 @@ mod tests {
             extensions(&status(callers), &mut findings);
             let found: Vec<_> = findings.iter().map(|finding| (finding.id, finding.severity)).collect();
             assert_eq!(found, [(id, severity)]);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_years_behind_is_found_by_the_time_that_is_handed_in() {
+        let found = clock(SystemTime::UNIX_EPOCH + OLDEST - Duration::from_secs(1));
+        let found = found.map(|finding| (finding.id, finding.severity, finding.remedy.contains("clock"), finding.fix));
+        assert_eq!(found, Some(("clock", Severity::Error, true, None)));
+        assert_eq!(clock(SystemTime::UNIX_EPOCH + OLDEST), None);
+    }
+
+    #[test]
+    fn where_the_key_is_is_no_fault_and_other_notices_name_what_to_do() {
+        for (code, severity, remedy) in [
+            ("key-ring", Severity::Note, "Nothing"),
+            ("key-file", Severity::Note, "Nothing"),
+            ("key-file-because", Severity::Warning, "key ring"),
+            ("database-restored", Severity::Warning, "Keep"),
+            ("unwritten", Severity::Warning, "room"),
+            ("policy-site", Severity::Warning, "administrator"),
+            ("setting-range", Severity::Warning, "Correct"),
+            ("settings-newer", Severity::Warning, "Correct"),
+            ("one that comes later", Severity::Warning, "/logs/a.log"),
+        ] {
+            let finding = notice(&Notice::new(code, [], "words"), "/logs/a.log");
+            assert_eq!((finding.id, finding.severity), ("agent-notice", severity), "{code}");
+            assert!(finding.remedy.contains(remedy) && finding.what.ends_with("words"), "{finding:?}");
         }
     }
 

@@ -2,10 +2,15 @@
 
 #![allow(dead_code)] // each test file uses its part
 
-use std::io::{BufRead, BufReader, Read};
+use godwit_protocol::envelope::{Message, Response};
+use godwit_protocol::frame::{self, Decoder};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Longest wait for anything that should happen at once; generous because machines are busy.
@@ -134,4 +139,60 @@ pub(crate) fn read_until(stream: &mut impl Read, word: &str) -> String {
         seen.extend(byte);
     }
     String::from_utf8_lossy(&seen).into_owned()
+}
+
+fn receive(stream: &mut UnixStream, decoder: &mut Decoder) -> Option<Message> {
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(payload) = decoder.next_frame().unwrap() {
+            return Some(Message::parse(&payload).unwrap());
+        }
+        match stream.read(&mut buffer).unwrap_or(0) {
+            0 => return None,
+            count => decoder.push(&buffer[..count]),
+        }
+    }
+}
+
+fn send(stream: &mut UnixStream, value: &Value) {
+    let bytes = frame::encode(&serde_json::to_vec(value).unwrap()).unwrap();
+    // In two pieces: frames need not arrive whole.
+    let (first, second) = bytes.split_at(3);
+    stream.write_all(first).unwrap();
+    stream.flush().unwrap();
+    stream.write_all(second).unwrap();
+}
+
+/// Greets with protocol version `major`, then answers one request; what was asked comes back from the thread.
+pub(crate) fn fake_agent(
+    home: &Path,
+    major: u16,
+    answer: impl FnOnce(u64) -> Response + Send + 'static,
+) -> JoinHandle<Option<String>> {
+    std::fs::create_dir_all(home.join("run")).unwrap();
+    let listener = UnixListener::bind(home.join("run/agent.sock")).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut decoder = Decoder::default();
+        let Some(Message::Hello(hello)) = receive(&mut stream, &mut decoder) else { panic!("no greeting") };
+        assert_eq!((hello.id, hello.product.as_str()), (0, "godwit"));
+        send(
+            &mut stream,
+            &json!({
+                "type": "hello", "id": 0, "protocol": {"major": major, "minor": 9}, "product": "godwit", "version": "9.9.9",
+                "role": "agent", "capabilities": ["more"]
+            }),
+        );
+        // An event that nobody asked for comes first.
+        send(
+            &mut stream,
+            &json!({
+                "type": "event", "id": 1, "topic": "badge", "seq": 0, "data": {"active": 0, "failed": 0}
+            }),
+        );
+        let Some(Message::Request(request)) = receive(&mut stream, &mut decoder) else { return None };
+        assert!(request.origin.is_none());
+        send(&mut stream, &serde_json::to_value(Message::Response(answer(request.id))).unwrap());
+        Some(request.kind)
+    })
 }
