@@ -77,6 +77,7 @@ fn print(common: &Common, report: &Report, done: &str) {
         eprintln!("left alone: {}: {why}", path.display());
     }
     match (common.dry_run, report.plan.steps.is_empty()) {
+        (false, false) if report.version.is_empty() => println!("Godwit's settings, queue and logs {done}"),
         (false, false) => println!("Godwit {} {done}", report.version),
         (true, false) => println!("nothing was done (dry run)"),
         (_, true) if report.version.is_empty() => println!("Godwit is not installed here"),

@@ -181,13 +181,16 @@ pub fn install(view: &View, places: &Places, name: &str, version: &str, wanted: 
 #[must_use]
 pub fn uninstall(view: &View, places: &Places, purge: bool) -> Plan {
     let mut plan = Plan::default();
-    let Some(receipt) = &view.receipt else { return plan };
+    let Some(receipt) = &view.receipt else {
+        // An earlier removal left it.
+        plan.steps = if purge { kept(view, places) } else { Vec::new() };
+        return plan;
+    };
     let inside = |made: &&Made| made.path.starts_with(&places.root);
     let outside: Vec<Made> = receipt.made.iter().filter(|made| !inside(made)).cloned().collect();
     remove(view, &outside, &mut plan);
     if purge {
-        let kept = places.kept().into_iter().filter(|path| !matches!(view.at(path), There::Nothing));
-        plan.steps.extend(kept.map(|path| Step::RemoveTree { path }));
+        plan.steps.append(&mut kept(view, places));
     }
     // The receipt goes with the root, so a cut removal can be repeated; folders above the root come after it.
     let (mut last, mut folders) = (Vec::new(), Vec::new());
@@ -202,6 +205,12 @@ pub fn uninstall(view: &View, places: &Places, purge: bool) -> Plan {
     plan.steps.append(&mut last);
     plan.during = Some(receipt.clone());
     plan
+}
+
+/// Removes what the user keeps, if it is there.
+fn kept(view: &View, places: &Places) -> Vec<Step> {
+    let there = places.kept().into_iter().filter(|path| !matches!(view.at(path), There::Nothing));
+    there.map(|path| Step::RemoveTree { path }).collect()
 }
 
 /// Makes folders once, and notes those that were not there.

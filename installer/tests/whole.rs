@@ -359,6 +359,14 @@ fn what_the_user_keeps_stays_unless_it_is_purged() {
     home.write(".local/state/godwit/state/db", "queue");
     words(&home.run(&["uninstall"]));
     assert_eq!(home.read(".local/state/godwit/state/db"), "queue");
+    // Also when nothing else is left, and only then.
+    assert!(words(&home.run(&["uninstall", "--purge", "--dry-run"])).contains("godwit and everything in it"));
+    assert_eq!(home.read(".local/state/godwit/state/db"), "queue");
+    assert!(words(&home.run(&["uninstall", "--purge"])).contains("settings, queue and logs removed"));
+    assert!(!home.path().join(".local/state/godwit").exists() && !home.path().join(".config/godwit").exists());
+    assert!(words(&home.run(&["uninstall", "--purge"])).contains("not installed"));
+    home.write(".config/godwit/settings.toml", "schema = 1\n");
+    home.write(".local/state/godwit/state/db", "queue");
     home.install(&home.fake_release("1.0"), &[]);
     words(&home.run(&["uninstall", "--purge"]));
     let mut after = home.tree();

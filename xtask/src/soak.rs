@@ -2,7 +2,7 @@
 //! test command.
 
 use crate::report::{Count, Report};
-use crate::{Outcome, place, run};
+use crate::{Outcome, build, place, run, test};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -43,7 +43,7 @@ enum Matrix {
     Black,
     /// Disks that are full, read-only, broken or taken away
     Disks,
-    /// The installer upgrades Godwit in the middle of transfers of 1 GB
+    /// The installer upgrades Godwit in the middle of transfers of 1 GB, also in a clean root with both browsers (from dist/)
     Upgrade,
     /// Every parser and state machine that hears a peer, under libFuzzer and with random sessions
     Fuzz,
@@ -86,6 +86,11 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     for matrix in chosen {
         report.step(&format!("soak: {}", matrix.name()), || match matrix {
             Matrix::Fuzz => crate::fuzz::run(&folder(), options.seconds),
+            Matrix::Upgrade => {
+                let mut count = program(matrix, options)?;
+                count.add(clean_root(options)?);
+                Ok(count)
+            }
             other => program(other, options),
         });
     }
@@ -112,6 +117,16 @@ fn program(matrix: Matrix, options: &Options) -> Outcome<Count> {
     }
     command.arg("--out").arg(folder());
     count(&mut command)
+}
+
+/// From the stick to the last file that is gone, in a clean root, with both browsers.
+fn clean_root(options: &Options) -> Outcome<Count> {
+    build::run(&build::Options { release: options.release, ..build::Options::default() })?;
+    let mut total = Count::default();
+    for _ in 0..options.rounds {
+        total.add(test::long_in_browsers("tests/browser/tests/clean-root.test.mjs")?);
+    }
+    Ok(total)
 }
 
 /// Counts the parts by the program's last line.

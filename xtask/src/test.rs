@@ -68,6 +68,13 @@ fn in_browser(browser: Browser, options: &Options) -> Outcome<Count> {
     count(command.env("GODWIT_BROWSERS", browser.name()), report::node)
 }
 
+/// The long form of one file, in both browsers.
+pub(crate) fn long_in_browsers(file: &str) -> Outcome<Count> {
+    let mut command = run::command("node");
+    command.args(["--test", "--test-reporter=spec", "--test-timeout=3600000", file]);
+    count(command.env("GODWIT_SOAK", "1"), report::node)
+}
+
 /// `node --test`, one file after the other: two cores are few for two browsers.
 fn node(options: &Options, folders: &[&str]) -> Outcome<Command> {
     let mut command = run::command("node");

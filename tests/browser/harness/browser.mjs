@@ -20,6 +20,9 @@ const ADDONS = 'ChromeUtils.importESModule("resource://gre/modules/AddonManager.
 /** Longest wait for one answer of the driver, milliseconds. */
 const ANSWER = 10_000;
 
+/** Longest wait for a browser's start, on a machine that has much else to do. */
+const START = 120_000;
+
 /** Longest wait for what a browser fetches and unpacks by itself, on a busy machine. */
 const FETCHED = 120_000;
 
@@ -46,10 +49,11 @@ export function registerHost(machine, name, profile = `profile-${name}`) {
 /** What keeps policies from fetching extensions; drivers say it by themselves. */
 const ALONE = ["--disable-background-networking", "--disable-component-update"];
 
-/** @param {import("puppeteer-core").LaunchOptions} common @param {boolean} managed */
-function launchChromium(common, managed) {
+/** @param {import("puppeteer-core").LaunchOptions} common @param {boolean} managed @param {boolean} sandbox */
+function launchChromium(common, managed, sandbox) {
   const flags = "--no-first-run --disable-quic --disable-sync";
-  const args = ["--no-sandbox", ...(common.headless ? ["--disable-gpu"] : []), ...flags.split(" "), ...(managed ? [] : ALONE)];
+  // Root has none.
+  const args = [...(sandbox ? [] : ["--no-sandbox"]), ...(common.headless ? ["--disable-gpu"] : []), ...flags.split(" "), ...(managed ? [] : ALONE)];
   const ignoreDefaultArgs = managed ? [...ALONE, "--disable-extensions"] : false;
   return puppeteer.launch({ ...common, pipe: true, enableExtensions: true, args, ignoreDefaultArgs });
 }
@@ -82,8 +86,9 @@ function launchFirefox(common, language) {
  */
 
 /**
- * `profile`: name of its folder; `anyCertificate`: pages may have one that nobody trusts; `language`: of the browser's own windows.
- * @typedef {{headless?: boolean, register?: boolean, profile?: string, managed?: Managed, anyCertificate?: boolean, language?: string}} LaunchOptions
+ * `profile`: name of its folder; `anyCertificate`: pages may have one that nobody trusts; `language`: of the browser's own windows;
+ * `sandbox`: Chromium's processes are locked in as on a person's machine.
+ * @typedef {{sandbox?: boolean, headless?: boolean, register?: boolean, profile?: string, managed?: Managed, anyCertificate?: boolean, language?: string}} LaunchOptions
  */
 
 export class Browser {
@@ -110,9 +115,10 @@ export class Browser {
       // Dialogs wait for people; a person's day is the limit.
       protocolTimeout: 24 * 3600 * 1000,
       handleSIGINT: false,
+      timeout: START,
     };
     const { managed } = options;
-    const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined) : launchFirefox(common, language));
+    const driver = await (name === "chromium" ? launchChromium(common, managed !== undefined, options.sandbox ?? false) : launchFirefox(common, language));
     const id = managed ? managed.id : await driver.installExtension(path.join(DIST, `extension-${name}`));
     const base = name === "chromium" ? `chrome-extension://${id}/` : `moz-extension://${GECKO_UUID}/`;
     const browser = new Browser(machine, name, driver, base, id, machine.made(profile));

@@ -33,9 +33,9 @@ export class Machine {
     }
   }
 
-  /** A folder on this machine. @param {string} name */
+  /** A folder on this machine; an absolute path stands for itself. @param {string} name */
   made(name) {
-    const folder = path.join(this.folder, name);
+    const folder = path.resolve(this.folder, name);
     fs.mkdirSync(folder, { recursive: true });
     return folder;
   }

@@ -9,10 +9,10 @@ import { serve } from "./pages.mjs";
 import { TransferServer } from "./server.mjs";
 
 export class World {
-  /** @param {import("./browser.mjs").BrowserName} name */
-  constructor(name) {
+  /** @param {import("./browser.mjs").BrowserName} name @param {Machine} [machine] */
+  constructor(name, machine = new Machine()) {
     this.name = name;
-    this.machine = new Machine();
+    this.machine = machine;
     /** @type {Awaited<ReturnType<typeof serve>>[]} */
     this.morePages = [];
     /** @type {Awaited<ReturnType<typeof serve>>} */
