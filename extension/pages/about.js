@@ -4,13 +4,14 @@
 import { ask, begin, on } from "../ui/background.js";
 import { showConnection } from "../ui/connection.js";
 import { diagnosis, notices, reportOf } from "../ui/diagnostics.js";
-import { byId, h, ready } from "../ui/dom.js";
+import { byId, drawIcons, h, ready } from "../ui/dom.js";
 import { refusalText } from "../ui/errors.js";
 import { offerServerTest, testReport } from "../ui/server-test.js";
 import * as format from "../ui/format.js";
 import { language, localize, t } from "../ui/text.js";
 
 localize();
+drawIcons();
 
 /** @type {import("../ui/diagnostics.js").Known} */
 let known = { extension: "", api: "", browser: navigator.userAgent, state: { phase: "idle", reason: null }, status: null };

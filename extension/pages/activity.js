@@ -1,18 +1,15 @@
 // @ts-check
 // The window with all transfers: filters, sorting, choosing many, and the details of one.
-// A transfer's id in the fragment is shown first.
+// A transfer's id in the fragment is shown first. What no row needs (details, menu, words for refusals) is loaded behind them.
 
 import { ask, on } from "../ui/background.js";
-import { Details } from "../ui/details.js";
 import { byId, h, ready } from "../ui/dom.js";
-import { refusalText } from "../ui/errors.js";
 import { follow } from "../ui/follow.js";
 import * as format from "../ui/format.js";
 import { GridKeys } from "../ui/grid-keys.js";
-import { openMenu } from "../ui/menu.js";
-import { language, localize, t } from "../ui/text.js";
+import { language, t } from "../ui/text.js";
 import { GROUPS, SORTS, TransferModel, abilities, place } from "../ui/transfer-model.js";
-import { ACTIONS, makeRow, perform, set } from "../ui/transfer-row.js";
+import { ACTIONS, makeRow, notify, perform, set } from "../ui/transfer-row.js";
 import { VirtualList } from "../ui/virtual-list.js";
 
 /** Height of a row, px; the same in activity.css. */
@@ -23,10 +20,9 @@ const KEPT = "activity-view";
 /** @type {["first" | "up" | "down" | "last", string, string][]} */
 const MOVES = [["first", "first", "moveFirst"], ["up", "up", "moveUp"], ["down", "down", "moveDown"], ["last", "last", "moveLast"]];
 
-localize();
-
+/** What was chosen the last time; asked for at once, for the rows wait for it: the browser reads it from the disk. */
+const kept = chrome.storage.local.get(KEPT).catch(() => ({}));
 const model = new TransferModel();
-const details = new Details(byId("details"), () => grid.focus());
 const list = new VirtualList(byId("scroller"), byId("transfers"), ROW, {
   count: () => model.order.length,
   key: (index) => model.order[index] ?? "",
@@ -58,9 +54,9 @@ const grid = new GridKeys(byId("transfers"), model, {
     list.reveal(index);
     show();
   },
-  open: () => details.focus(),
+  open: () => void details().then((pane) => pane.focus()),
   remove: () => void bulk("remove"),
-  menu: (x, y) => menu(x, y),
+  menu: (x, y) => void menu(x, y),
   reorder: (direction) => void move(direction < 0 ? "up" : "down"),
 });
 
@@ -70,12 +66,49 @@ let spokenAt = 0;
 /** Transfers whose files are being decrypted. @type {Set<string>} */
 const unlocking = new Set();
 
-restore();
+/** The pane of details, once it is loaded. @type {import("../ui/details.js").Details | undefined} */
+let pane;
+/** @type {Promise<import("../ui/details.js").Details> | undefined} */
+let loading;
+
+/** Whether the model knows what was chosen the last time, and whether the first transfers came before that. */
+let restored = false;
+let early = false;
+
 fillFilters();
 wire();
+void kept.then(restore);
 follow({ model, connection: refreshEmpty, changed });
 
+/** Loads the pane of details if it is not there yet. */
+function details() {
+  loading ??= import("../ui/details.js").then(({ Details }) => {
+    pane = new Details(byId("details"), () => grid.focus());
+    pane.show(onlyChosen());
+    return pane;
+  });
+  return loading;
+}
+
+/** Loads what the first click will need, so that it is answered at once. */
+function loadMore() {
+  void details();
+  void import("../ui/menu.js");
+}
+
+/** @returns {TransferView | null} */
+function onlyChosen() {
+  const [one, ...more] = model.selected();
+  return one !== undefined && more.length === 0 ? one : null;
+}
+
 function changed() {
+  if (!restored) {
+    early = true;
+    return;
+  }
+  const first = document.body.dataset.ready === undefined;
+  ready();
   model.settle();
   if (wanted !== null && model.rows.has(wanted)) {
     model.only(wanted);
@@ -85,8 +118,9 @@ function changed() {
   show();
   tellUnlocked();
   refreshSites();
-  if (document.body.dataset.ready === undefined) performance.mark("activity-rows");
-  ready();
+  if (!first) return;
+  performance.mark("rows");
+  requestIdleCallback(loadMore);
 }
 
 function show() {
@@ -94,7 +128,8 @@ function show() {
   const chosen = model.selected();
   byId("bulk").hidden = chosen.length < 2;
   if (chosen.length > 1) showBulk(chosen);
-  details.show(chosen.length === 1 ? (chosen[0] ?? null) : null);
+  if (pane !== undefined) pane.show(onlyChosen());
+  else if (chosen.length === 1) void details();
   const counts = model.counts();
   for (const button of byId("groups").querySelectorAll("button")) {
     const group = button.dataset.group ?? "";
@@ -142,7 +177,8 @@ function tellUnlocked() {
 }
 
 function refreshEmpty() {
-  const quiet = document.body.dataset.connection === "ready" && byId("agent-missing").hidden;
+  const { connection, ready: told } = document.body.dataset;
+  const quiet = told !== undefined && connection === "ready" && byId("agent-missing").hidden;
   byId("empty").hidden = model.views.size > 0 || !quiet;
   byId("nothing").hidden = model.order.length > 0 || model.views.size === 0;
 }
@@ -266,7 +302,7 @@ function questionClosed() {
 }
 
 /** @param {number} x @param {number} y */
-function menu(x, y) {
+async function menu(x, y) {
   const chosen = model.selected();
   const one = chosen.length === 1 ? chosen[0] : undefined;
   const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (!["reveal", "unlock"].includes(name) || one !== undefined)).map(
@@ -277,8 +313,9 @@ function menu(x, y) {
       if (place(model.views.values(), one.uuid, where) !== null) items.push({ picture, text: t(key), act: () => void move(where) });
     }
   }
-  if (one !== undefined) items.push({ picture: "graph", text: t("openMonitor"), act: () => void details.monitor() });
-  if (one !== undefined) items.push({ picture: "copy", text: t("copyReport"), act: () => void details.copy() });
+  if (one !== undefined) items.push({ picture: "graph", text: t("openMonitor"), act: () => void details().then((loaded) => loaded.monitor()) });
+  if (one !== undefined) items.push({ picture: "copy", text: t("copyReport"), act: () => void details().then((loaded) => loaded.copy()) });
+  const { openMenu } = await import("../ui/menu.js");
   openMenu(byId("menu"), x, y, items, () => grid.focus());
 }
 
@@ -291,23 +328,22 @@ async function move(where) {
     await ask("ui.move", wish);
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = refusalText(error);
+    await notify(error);
   }
 }
 
 /** The view is remembered on this machine; nothing of the transfers is. */
 function keep() {
   const { group, direction } = model.filter;
-  localStorage.setItem(KEPT, JSON.stringify({ group, direction, sort: model.sort }));
+  void chrome.storage.local.set({ [KEPT]: { group, direction, sort: model.sort } });
 }
 
-function restore() {
-  try {
-    const { group, direction, sort } = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
-    if (group in GROUPS) model.setFilter({ group });
-    if (direction === "send" || direction === "receive") model.setFilter({ direction });
-    if (typeof sort === "string") model.setSort(sort);
-  } catch {
-    // Not ours or damaged: the defaults serve.
-  }
+/** Shows what was chosen the last time, as far as it is a choice. @param {Record<string, any>} stored */
+function restore({ [KEPT]: view }) {
+  if (Object.hasOwn(GROUPS, String(view?.group))) model.setFilter({ group: view.group });
+  if (view?.direction === "send" || view?.direction === "receive") model.setFilter({ direction: view.direction });
+  model.setSort(String(view?.sort));
+  for (const [id, value] of [["direction", model.filter.direction], ["sort", model.sort]]) /** @type {HTMLSelectElement} */ (byId(id)).value = value;
+  restored = true;
+  if (early) changed();
 }

@@ -2,6 +2,7 @@
 // Every part of the windows on one page, for those who build them and for pictures. Asks nobody; `#rtl` mirrors it.
 
 import { h, icon, ready } from "../ui/dom.js";
+import { ICONS } from "../ui/icons.js";
 import { SETTINGS } from "../ui/settings-catalog.js";
 import { SettingRow } from "../ui/setting-row.js";
 import { localize, t } from "../ui/text.js";
@@ -11,7 +12,6 @@ localize();
 if (location.hash === "#rtl") document.documentElement.dir = "rtl";
 
 const COLOURS = ["ground", "surface", "raised", "text", "muted", "line", "strong-line", "accent", "chosen", "danger", "warn", "warn-ground"];
-const ICONS = ["up", "down", "first", "last", "stop", "pause", "resume", "remove", "folder", "file", "clock", "done", "warning", "settings", "about", "copy", "lock", "undo", "graph", "slow", "list"];
 
 /** @param {string} title @param {...HTMLElement} parts */
 const part = (title, ...parts) => document.getElementById("content")?.append(h("section", {}, h("h2", {}, title), ...parts));
@@ -29,7 +29,7 @@ part(
     }),
   ),
 );
-part("Icons", sample(...ICONS.map(icon)));
+part("Icons", sample(...Object.keys(ICONS).map(icon)));
 part(
   "Buttons",
   sample(

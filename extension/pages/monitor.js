@@ -3,7 +3,7 @@
 
 import { ask, on } from "../ui/background.js";
 import { Curve, top } from "../ui/curve.js";
-import { byId, h, ready } from "../ui/dom.js";
+import { byId, drawIcons, h, ready } from "../ui/dom.js";
 import { errorText, refusalText } from "../ui/errors.js";
 import { follow } from "../ui/follow.js";
 import * as format from "../ui/format.js";
@@ -19,6 +19,7 @@ import { amountOf, filesOf, perform, set, stateOf } from "../ui/transfer-row.js"
 const SPOKEN_MS = 5000;
 
 localize();
+drawIcons();
 
 const model = new TransferModel();
 const curve = new Curve();

@@ -2,7 +2,7 @@
 // Choosing files, folders or a place to save, for a page. The page learns only what is chosen here.
 
 import { ask } from "../ui/background.js";
-import { byId, h, icon, ready } from "../ui/dom.js";
+import { byId, drawIcons, h, icon, ready } from "../ui/dom.js";
 import { refusalText } from "../ui/errors.js";
 import { FileList } from "../ui/file-list.js";
 import { crumbs, fits, isAbsolute, isName, join, split } from "../ui/paths.js";
@@ -31,6 +31,7 @@ let list;
 let turn = 0;
 
 localize();
+drawIcons();
 question((asked) => {
   prompt = asked;
   const ask = /** @type {Record<string, [string, string]>} */ ({

@@ -2,7 +2,7 @@
 // The toolbar button's panel: what runs, slow mode, and the way to the larger windows.
 
 import { ask, on } from "../ui/background.js";
-import { byId } from "../ui/dom.js";
+import { byId, drawIcons } from "../ui/dom.js";
 import { refusalText } from "../ui/errors.js";
 import * as format from "../ui/format.js";
 import { valueOf } from "../ui/settings-catalog.js";
@@ -16,6 +16,7 @@ import { perform, set } from "../ui/transfer-row.js";
 const WELCOMED = "popup-welcomed";
 
 localize();
+drawIcons();
 void offerReload();
 
 /** @type {TransferView[]} */

@@ -2,13 +2,17 @@
 import fs from "node:fs";
 import path from "node:path";
 
-/** All modules that a file imports, and what those import. */
-export function modules(file, found = new Set()) {
-  for (const [, name] of fs.readFileSync(file, "utf8").matchAll(/^import (?:[^"]*? from )?"([^"]+)";/gm)) {
+const AT_ONCE = /^import (?:[^"]*? from )?"([^"]+)";/gm;
+const LATER = /\bimport\("(\.[^"]+)"\)/g;
+
+/** All modules that a file imports, and what those import; with `later` also what is loaded only when it is needed. */
+export function modules(file, { later = false } = {}, found = new Set()) {
+  const text = fs.readFileSync(file, "utf8");
+  for (const [, name] of [...text.matchAll(AT_ONCE), ...(later ? text.matchAll(LATER) : [])]) {
     const next = path.join(path.dirname(file), name);
     if (found.has(next)) continue;
     found.add(next);
-    if (fs.existsSync(next)) modules(next, found);
+    if (fs.existsSync(next)) modules(next, { later }, found);
   }
   return found;
 }

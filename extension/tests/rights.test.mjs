@@ -12,7 +12,7 @@ test("each window may ask the agent just what its modules ask", () => {
   for (const [page, allowed] of Object.entries(ALLOWED)) {
     const file = path.join(ROOT, "pages", `${page}.js`);
     // What others wrote is fetched by the build; it asks nothing.
-    const own = [file, ...modules(file)].filter((name) => !name.includes("/vendor/"));
+    const own = [file, ...modules(file, { later: true })].filter((name) => !name.includes("/vendor/"));
     const texts = own.map((name) => fs.readFileSync(name, "utf8")).join("\n");
     const asked = new Set([...texts.matchAll(/"(ui\.[a-z-]+)"/g)].map(([, kind]) => kind));
     // The rows of transfers make these from parts.

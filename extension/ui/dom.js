@@ -1,6 +1,8 @@
 // @ts-check
 // Making elements. Text goes in as text nodes only: nothing here can turn a site's words into markup.
 
+import { ICONS, STYLES } from "./icons.js";
+
 /**
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -23,17 +25,34 @@ export function h(tag, attributes = {}, ...children) {
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An icon of `ui/icons.svg`, in the colour of the text around it; hidden from screen readers.
+ * A picture of icons.js; hidden from screen readers.
  * @param {string} name @returns {SVGElement}
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `../ui/icons.svg#${name}`);
-  svg.append(use);
+  draw(svg, name);
   return svg;
+}
+
+/**
+ * Draws a picture of icons.js, and nothing for a name that has none. An element that had another one before is used again: a row
+ * that shows another transfer gets no new elements.
+ * @param {Element} svg @param {string} name
+ */
+export function draw(svg, name) {
+  if (svg.firstChild === null) {
+    svg.setAttribute("viewBox", "0 0 16 16");
+    svg.setAttribute("aria-hidden", "true");
+    svg.append(document.createElementNS(SVG, "path"));
+  }
+  svg.setAttribute("data-icon", name);
+  svg.setAttribute("class", `icon ${STYLES[name] ?? ""}`.trim());
+  svg.firstElementChild?.setAttribute("d", ICONS[name] ?? "");
+}
+
+/** Draws the icons that stand in the page's HTML as `<svg data-icon="NAME">`. */
+export function drawIcons() {
+  for (const svg of document.querySelectorAll("svg[data-icon]")) draw(svg, svg.getAttribute("data-icon") ?? "");
 }
 
 /**

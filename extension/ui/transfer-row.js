@@ -2,9 +2,9 @@
 // One transfer as a row: made once, updated in place, so that focus and buttons stay put.
 
 import { ask } from "./background.js";
-import { byId, h, icon } from "./dom.js";
-import { errorText, refusalText } from "./errors.js";
+import { byId, draw, h, icon } from "./dom.js";
 import * as format from "./format.js";
+import { failureText } from "./report.js";
 import { language, t } from "./text.js";
 import { abilities, share } from "./transfer-model.js";
 
@@ -45,8 +45,14 @@ export async function perform(name, uuid) {
     await ask(`ui.${name}`, { uuid });
     byId("notice").textContent = "";
   } catch (error) {
-    byId("notice").textContent = refusalText(error);
+    await notify(error);
   }
+}
+
+/** Says above the list why something was refused. What that takes is loaded when it is needed. @param {unknown} error */
+export async function notify(error) {
+  const { refusalText } = await import("./errors.js");
+  byId("notice").textContent = refusalText(error);
 }
 
 /**
@@ -57,11 +63,12 @@ export async function perform(name, uuid) {
 export function makeRow(first, role) {
   const cell = role === "row" ? { role: "gridcell" } : {};
   const title = h("span", { class: "title" });
-  const direction = h("span", { class: "direction" });
+  const way = icon("");
+  const direction = h("span", { class: "direction" }, way);
   const directionText = h("span", { class: "visually-hidden" });
   const where = h("span", { class: "where muted" });
   const progress = h("progress", { max: 1, "aria-label": t("progressLabel") });
-  const mark = h("span", { class: "mark" });
+  const mark = icon("");
   const state = h("span", { class: "state" });
   const amount = h("span", { class: "amount" });
   const rate = h("span", { class: "rate" });
@@ -69,6 +76,8 @@ export function makeRow(first, role) {
   const files = h("span", { class: "files" });
   const error = h("p", { class: "error" });
   let uuid = first.uuid;
+  let status = "";
+  let up = /** @type {boolean | null} */ (null);
   const buttons = ACTIONS.map(([name, picture, key]) => {
     const button = h("button", { type: "button", class: `quiet ${name}`, title: t(key), "aria-label": t(key) }, icon(picture));
     if (role === "row") button.tabIndex = -1;
@@ -89,7 +98,7 @@ export function makeRow(first, role) {
       { class: "body", ...cell },
       h("div", { class: "names" }, directionText, title, where),
       progress,
-      h("div", { class: "facts muted" }, mark, state, amount, rate, left, files),
+      h("div", { class: "facts muted" }, h("span", { class: "mark" }, mark), state, amount, rate, left, files),
       error,
     ),
     h("div", { class: "actions", ...cell }, ...buttons),
@@ -97,16 +106,19 @@ export function makeRow(first, role) {
 
   /** @param {TransferView} view */
   const update = (view) => {
-    const { status } = view;
     uuid = view.uuid;
+    if (status !== view.status) {
+      status = view.status;
+      element.dataset.status = status;
+      draw(mark, STATE_ICONS[status] ?? "");
+    }
     const running = status === "running" || status === "initiating";
     const done = share(view);
     element.dataset.uuid = uuid;
-    element.dataset.status = status;
-    if (element.dataset.direction !== view.direction) {
-      element.dataset.direction = view.direction;
-      direction.replaceChildren(icon(view.direction === "send" ? "up" : "down"));
-      const label = t(view.direction === "send" ? "directionSend" : "directionReceive");
+    if (up !== (view.direction === "send")) {
+      up = view.direction === "send";
+      draw(way, up ? "up" : "down");
+      const label = t(up ? "directionSend" : "directionReceive");
       direction.title = label;
       directionText.textContent = label;
     }
@@ -117,16 +129,12 @@ export function makeRow(first, role) {
     // Without a known size the bar says "busy" rather than a number.
     if (running && view.bytes_expected === 0) progress.removeAttribute("value");
     else progress.value = done;
-    if (mark.dataset.icon !== (STATE_ICONS[status] ?? "")) {
-      mark.dataset.icon = STATE_ICONS[status] ?? "";
-      mark.replaceChildren(...(mark.dataset.icon ? [icon(mark.dataset.icon)] : []));
-    }
     set(state, stateOf(view));
     set(amount, amountOf(view));
     set(files, filesOf(view));
     set(rate, status === "running" ? format.rate(view.rate_kbps, language) : "");
     set(left, status === "running" && view.seconds_left !== null ? t("timeLeft", format.duration(view.seconds_left, language)) : "");
-    const failure = view.error !== null && (status === "failed" || status === "willretry") ? errorText(view.error) : "";
+    const failure = view.error !== null && (status === "failed" || status === "willretry") ? failureText(view.error, t, language) : "";
     const encrypted = stillEncrypted(view);
     set(error, failure || shortageOf(view) || encrypted);
     error.classList.toggle("calm", encrypted !== "" && view.unlocked?.why == null);

@@ -50,9 +50,9 @@ pub const FILES: &[WebFile] = files! {
     "ui/parts.css" STYLE "../extension/ui/parts.css",
     "ui/dom.js" SCRIPT "../extension/ui/dom.js",
     "ui/format.js" SCRIPT "../extension/ui/format.js",
+    "ui/icons.js" SCRIPT "../extension/ui/icons.js",
     "ui/selection.js" SCRIPT "../extension/ui/selection.js",
     "ui/virtual-list.js" SCRIPT "../extension/ui/virtual-list.js",
-    "ui/icons.svg" PICTURE "../extension/ui/icons.svg",
 };
 
 /// The file at an address.

@@ -1,7 +1,7 @@
 // @ts-check
 // The web application of godwit-server: who is signed in, what is shown, and what belongs together.
 
-import { byId, ready } from "../ui/dom.js";
+import { byId, drawIcons, ready } from "../ui/dom.js";
 import * as api from "./api.js";
 import { Diagnostics } from "./diagnostics.js";
 import { Files, sentence } from "./files.js";
@@ -206,6 +206,7 @@ byId("share-download").addEventListener("click", async () => {
 addEventListener("hashchange", () => route().catch(complain));
 
 localize();
+drawIcons();
 try {
   const now = await api.who();
   if (now.user === undefined) {

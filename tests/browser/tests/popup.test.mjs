@@ -83,7 +83,7 @@ inEachBrowser("popup", (name) => {
     await activity.evaluate((s) => document.querySelector(s)?.dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true, clientX: 100, clientY: 100 })), `[data-uuid="${waiting[2]}"]`);
     await until("the menu is open", () => activity.shows("#menu button"));
     await look(activity, name, "activity-menu", { width: 960, height: 680 });
-    await activity.evaluate(() => /** @type {HTMLElement} */ (document.querySelector('#menu use[href$="#first"]')?.closest("button")).click());
+    await activity.evaluate(() => /** @type {HTMLElement} */ (document.querySelector('#menu [data-icon="first"]')?.closest("button")).click());
     await until("the third is the first", async () => String(await order()) === String([waiting[2], waiting[0], waiting[1]]));
     await activity.evaluate(() => document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", altKey: true, bubbles: true, cancelable: true })));
     await until("one place later", async () => String(await order()) === String([waiting[0], waiting[2], waiting[1]]));
