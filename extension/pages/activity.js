@@ -1,12 +1,13 @@
 // @ts-check
 // The window with all transfers: filters, sorting, choosing many, and the details of one.
-// A transfer's id in the fragment is shown first. What no row needs (details, menu, words for refusals) is loaded behind them.
+// A transfer's id in the fragment is shown first. What no row needs (details, words for refusals) is loaded behind them.
 
 import { ask, on } from "../ui/background.js";
 import { byId, h, ready } from "../ui/dom.js";
 import { follow } from "../ui/follow.js";
 import * as format from "../ui/format.js";
 import { GridKeys } from "../ui/grid-keys.js";
+import { openMenu } from "../ui/menu.js";
 import { language, t } from "../ui/text.js";
 import { GROUPS, SORTS, TransferModel, abilities, place } from "../ui/transfer-model.js";
 import { ACTIONS, makeRow, notify, perform, set } from "../ui/transfer-row.js";
@@ -54,9 +55,9 @@ const grid = new GridKeys(byId("transfers"), model, {
     list.reveal(index);
     show();
   },
-  open: () => void details().then((pane) => pane.focus()),
+  open: () => void details().then((loaded) => loaded.focus()),
   remove: () => void bulk("remove"),
-  menu: (x, y) => void menu(x, y),
+  menu: (x, y) => menu(x, y),
   reorder: (direction) => void move(direction < 0 ? "up" : "down"),
 });
 
@@ -90,12 +91,6 @@ function details() {
   return loading;
 }
 
-/** Loads what the first click will need, so that it is answered at once. */
-function loadMore() {
-  void details();
-  void import("../ui/menu.js");
-}
-
 /** @returns {TransferView | null} */
 function onlyChosen() {
   const [one, ...more] = model.selected();
@@ -120,7 +115,8 @@ function changed() {
   refreshSites();
   if (!first) return;
   performance.mark("rows");
-  requestIdleCallback(loadMore);
+  // The first click will need it, and is answered at once.
+  requestIdleCallback(() => void details());
 }
 
 function show() {
@@ -302,7 +298,7 @@ function questionClosed() {
 }
 
 /** @param {number} x @param {number} y */
-async function menu(x, y) {
+function menu(x, y) {
   const chosen = model.selected();
   const one = chosen.length === 1 ? chosen[0] : undefined;
   const items = ACTIONS.filter(([name]) => chosen.some((view) => abilities(view)[name]) && (!["reveal", "unlock"].includes(name) || one !== undefined)).map(
@@ -315,7 +311,6 @@ async function menu(x, y) {
   }
   if (one !== undefined) items.push({ picture: "graph", text: t("openMonitor"), act: () => void details().then((loaded) => loaded.monitor()) });
   if (one !== undefined) items.push({ picture: "copy", text: t("copyReport"), act: () => void details().then((loaded) => loaded.copy()) });
-  const { openMenu } = await import("../ui/menu.js");
   openMenu(byId("menu"), x, y, items, () => grid.focus());
 }
 

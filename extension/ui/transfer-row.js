@@ -114,7 +114,7 @@ export function makeRow(first, role) {
     }
     const running = status === "running" || status === "initiating";
     const done = share(view);
-    element.dataset.uuid = uuid;
+    if (element.dataset.uuid !== uuid) element.dataset.uuid = uuid;
     if (up !== (view.direction === "send")) {
       up = view.direction === "send";
       draw(way, up ? "up" : "down");
@@ -139,11 +139,11 @@ export function makeRow(first, role) {
     set(error, failure || shortageOf(view) || encrypted);
     error.classList.toggle("calm", encrypted !== "" && view.unlocked?.why == null);
     setTitle(error, error.textContent ?? "");
-    error.hidden = error.textContent === "";
+    if (error.hidden !== (error.textContent === "")) error.hidden = !error.hidden;
     const can = abilities(view);
     ACTIONS.forEach(([name], i) => {
       const button = buttons[i];
-      if (button) button.hidden = !can[name];
+      if (button && button.hidden === can[name]) button.hidden = !can[name];
     });
   };
   update(first);
@@ -186,7 +186,13 @@ function setTitle(element, text) {
   if (element.title !== text) element.title = text;
 }
 
-/** Leaves an unchanged text alone, so that a selection in it stays. @param {HTMLElement} element @param {string} text */
+/**
+ * Leaves an unchanged text alone, so that a selection in it stays. A changed one is written into the text that is there: another would
+ * have to be laid out anew.
+ * @param {HTMLElement} element that holds nothing else @param {string} text
+ */
 export function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const there = element.firstChild;
+  if (!(there instanceof Text)) element.textContent = text;
+  else if (there.data !== text) there.data = text;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // A grid of rows of one height, of which only those in sight are in the document. Knows no transfers.
 
-/** Rows kept ready above and below what is seen. */
+/** Rows kept ready above and below what is seen. Who leaps further than a screen sees none of them before they are replaced. */
 const SPARE = 6;
 /** Without scrolling for so long, a person may be reading. */
 const STILL_MS = 150;
@@ -31,6 +31,10 @@ export class VirtualList {
     this.count = -1;
     /** Rows in the document, by key. @type {Map<string, Row>} */
     this.rows = new Map();
+    /** Rows taken out of the document, to be used again: to make one costs much more. @type {Row[]} */
+    this.unused = [];
+    /** Numbers of the rows seen the last time: the first, and the one after the last. */
+    this.seen = { first: 0, last: 0 };
     /** Of the timer that orders the rows. @type {ReturnType<typeof setTimeout> | undefined} */
     this.still = undefined;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -39,29 +43,37 @@ export class VirtualList {
 
   /** Puts the rows in sight into the document, in order, as their entries are now. */
   show() {
-    this.#arrange(true);
+    this.#arrange(true, SPARE);
     this.#order();
   }
 
   #scrolled() {
-    this.#arrange(false);
+    const { first, last } = this.#seen();
+    const leapt = first >= this.seen.last || last <= this.seen.first;
+    this.#arrange(false, leapt ? 0 : SPARE);
     // A row lies where it is shown whatever its place in the document is, and to move it there costs more than to fill it.
     clearTimeout(this.still);
-    this.still = setTimeout(() => this.#order(), STILL_MS);
+    this.still = setTimeout(() => {
+      this.#arrange(false, SPARE);
+      this.#order();
+    }, STILL_MS);
   }
 
-  /** @param {boolean} changed entries may have changed; else only what came into sight is filled */
-  #arrange(changed) {
-    const wanted = this.#inSight();
+  /** @param {boolean} changed entries may have changed; else only what came into sight is filled @param {number} spare */
+  #arrange(changed, spare) {
+    const wanted = this.#inSight(spare);
     const { free, orphaned } = this.#release(wanted);
     for (const [key, index] of wanted) {
-      const row = this.rows.get(key) ?? free.shift() ?? this.source.make(index);
+      const row = this.rows.get(key) ?? free.shift() ?? this.unused.pop() ?? this.source.make(index);
       const stays = this.rows.get(key) === row;
       this.rows.set(key, row);
       if (changed || !stays || row.index !== index) this.#fill(row, index);
       if (row.element.parentNode === null) this.grid.append(row.element);
     }
-    for (const { element } of free) element.remove();
+    for (const row of free) {
+      row.element.remove();
+      this.unused.push(row);
+    }
     if (orphaned) this.source.orphaned();
   }
 
@@ -79,12 +91,18 @@ export class VirtualList {
     }
   }
 
-  /** Keys and numbers of the rows in sight, and some more. @returns {Map<string, number>} */
-  #inSight() {
-    const count = this.source.count();
+  /** Numbers of the rows in sight, as far as there are so many. */
+  #seen() {
     const top = this.scroller.scrollTop - this.grid.offsetTop;
-    const first = Math.max(0, Math.floor(top / this.height) - SPARE);
-    const last = Math.min(count, Math.ceil((top + this.scroller.clientHeight) / this.height) + SPARE);
+    return { first: Math.floor(top / this.height), last: Math.ceil((top + this.scroller.clientHeight) / this.height) };
+  }
+
+  /** Keys and numbers of the rows in sight, and of some more. @param {number} spare @returns {Map<string, number>} */
+  #inSight(spare) {
+    const count = this.source.count();
+    this.seen = this.#seen();
+    const first = Math.max(0, this.seen.first - spare);
+    const last = Math.min(count, this.seen.last + spare);
     if (count !== this.count) {
       this.count = count;
       this.grid.style.blockSize = `${count * this.height}px`;

@@ -15,7 +15,11 @@ const SECONDS = Number(process.env.GODWIT_MEASURE_SECONDS ?? 60);
 const SCROLL_SECONDS = Math.min(5, SECONDS);
 /** Rows that pass in one frame: a fast flick of the wheel. All rows pass more than once. */
 const ROWS_A_FRAME = 40;
-/** Goals: 300 ms, 60 frames a second, and 10 %. Bounds: what no machine may need. */
+/** Fresh browsers, each with a profile of its own; and how often the window is opened again in each. */
+const BROWSERS = 3;
+const AGAIN = 2;
+/** Goals: this, 60 frames a second, and 10 %. Bounds: what no machine may need. */
+const GOAL_MS = 300;
 const MOST_FIRST_MS = 3_000;
 const MOST_BUSY = 0.5;
 const MOST_GAP_MS = 500;
@@ -69,6 +73,17 @@ function play(/** @type {number} */ many, /** @type {number} */ running) {
     setTimeout(() => tell({ greeting: true }));
     return port;
   };
+  // Painted: the task after the frame in which the first row is in the document. The file is not there yet when this runs.
+  const watch = new MutationObserver(() => {
+    if (document.querySelector("#transfers [data-uuid]") === null) return;
+    watch.disconnect();
+    requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => performance.mark("rows-painted");
+      port2.postMessage(null);
+    });
+  });
+  watch.observe(document, { childList: true, subtree: true });
   /** @type {any} */ (globalThis).go = () =>
     setInterval(() => {
       for (const each of views.slice(0, running)) each.bytes_written = Math.min(each.bytes_expected, each.bytes_written + 2_800_000);
@@ -115,38 +130,59 @@ async function scroll(window) {
   return gaps.sort((a, b) => a - b);
 }
 
+/** Opens the window with so many transfers. @param {Browser} browser @param {number} many */
+async function open(browser, many) {
+  const page = await browser.driver.newPage();
+  await page.evaluateOnNewDocument(play, many, RUNNING);
+  await page.goto(`${browser.base}pages/activity.html`);
+  const window = new ExtensionWindow(page);
+  await window.ready();
+  await until("all of them are listed", () => window.evaluate((count) => document.querySelector("#transfers")?.getAttribute("aria-rowcount") === String(count), many));
+  return window;
+}
+
+/**
+ * Opens the window and gives when it had what, milliseconds since a person asked for it: `frame` is the first paint (toolbar and
+ * empty rows), `script` the moment when its first script begins, `rows` the moment when the first rows are in the document,
+ * `painted` the paint that shows them.
+ * @param {Browser} browser
+ */
+async function opening(browser) {
+  const window = await open(browser, MANY);
+  const times = await until("the rows are painted", () =>
+    window.evaluate(() => {
+      const at = (/** @type {string} */ name) => performance.getEntriesByName(name)[0]?.startTime;
+      const [frame, script, rows, painted] = ["first-contentful-paint", "script", "rows", "rows-painted"].map(at);
+      return painted === undefined ? undefined : { frame: frame ?? NaN, script: script ?? NaN, rows: rows ?? NaN, painted };
+    }),
+  );
+  await window.close();
+  return times;
+}
+
+/** @param {string} which @param {Awaited<ReturnType<typeof opening>>[]} openings */
+function tellOpenings(which, openings) {
+  const list = (/** @type {(times: Awaited<ReturnType<typeof opening>>) => number} */ of) => openings.map((times) => Math.round(of(times))).join(", ");
+  const since = `frame painted ${list(({ frame }) => frame)}, script begins ${list(({ script }) => script)}, rows there ${list(({ rows }) => rows)}, rows painted ${list(({ painted }) => painted)}`;
+  console.log(`activity, ${MANY} transfers, ${which}: rows painted ${list(({ painted, script }) => painted - script)} ms after its script begins (goal ${GOAL_MS}); since it was asked for: ${since} ms`);
+}
+
 const machine = new Machine();
 /** @type {Browser | undefined} */
 let browser;
 try {
-  browser = await Browser.launch(machine, "chromium");
-  const open = async (/** @type {number} */ many) => {
-    const page = await /** @type {Browser} */ (browser).driver.newPage();
-    await page.evaluateOnNewDocument(play, many, RUNNING);
-    await page.goto(`${/** @type {Browser} */ (browser).base}pages/activity.html`);
-    const window = new ExtensionWindow(page);
-    await window.ready();
-    return window;
-  };
-
-  const firsts = [];
-  for (let round = 0; round < 3; round += 1) {
-    const window = await open(MANY);
-    const [first, script] = await window.evaluate(async () => {
-      // Painted: the second frame after the rows are there.
-      while (document.querySelector("#transfers [data-uuid]") === null) await new Promise((done) => requestAnimationFrame(done));
-      const paint = performance.getEntriesByType("paint").find(({ name }) => name === "first-contentful-paint")?.startTime ?? NaN;
-      const loaded = /** @type {PerformanceResourceTiming | undefined} */ (performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/pages/activity.js")));
-      return [/** @type {any} */ (performance.getEntriesByName("activity-rows")[0])?.startTime ?? paint, loaded?.responseEnd ?? 0];
-    });
-    await until("all of them are listed", () => window.evaluate((count) => document.querySelector("#transfers")?.getAttribute("aria-rowcount") === String(count), MANY));
-    firsts.push(Number(first) - Number(script));
-    await window.close();
+  const [firsts, later] = [/** @type {Awaited<ReturnType<typeof opening>>[]} */ ([]), /** @type {Awaited<ReturnType<typeof opening>>[]} */ ([])];
+  for (let round = 0; round < BROWSERS; round += 1) {
+    await browser?.close();
+    browser = await Browser.launch(machine, "chromium", { profile: `profile-${round}` });
+    firsts.push(await opening(browser));
+    for (let again = 0; again < AGAIN; again += 1) later.push(await opening(browser));
   }
-  console.log(`activity, ${MANY} transfers: rows ready ${firsts.map((ms) => `${Math.round(ms)} ms`).join(", ")} after its script was there (goal 300 ms)`);
+  if (browser === undefined) throw new Error("no browser");
+  tellOpenings("first in a fresh browser", firsts);
+  tellOpenings("opened again", later);
 
-  const long = await open(MANY);
-  await until("all of them are listed", () => long.evaluate((count) => document.querySelector("#transfers")?.getAttribute("aria-rowcount") === String(count), MANY));
+  const long = await open(browser, MANY);
   const scrolled = await meter(long);
   const gaps = await scroll(long);
   const work = (1000 * (await scrolled())) / gaps.length;
@@ -157,7 +193,7 @@ try {
   );
   await long.close();
 
-  const window = await open(RUNNING);
+  const window = await open(browser, RUNNING);
   const busy = await meter(window);
   await window.evaluate(() => /** @type {any} */ (globalThis).go());
   await until("the first changes are shown", () => window.evaluate(() => document.querySelectorAll("#transfers [data-status=running]").length > 0));
@@ -166,7 +202,7 @@ try {
   const share = (await busy()) - before;
   const took = (performance.now() - began) / 1000;
   console.log(`activity, ${RUNNING} running, ${took.toFixed(0)} s: main thread busy ${((100 * share) / took).toFixed(1)} % (goal 10 %)`);
-  assert.ok(Math.min(...firsts) < MOST_FIRST_MS, "the first rows are far too late");
+  assert.ok(Math.min(...firsts.map(({ painted, script }) => painted - script)) < MOST_FIRST_MS, "the first rows are far too late");
   assert.ok(at(0.5) < MOST_GAP_MS, "scrolling stands still");
   assert.ok(share / took < MOST_BUSY, "the window keeps its thread far too busy");
 } finally {
