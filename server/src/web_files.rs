@@ -39,6 +39,7 @@ pub const FILES: &[WebFile] = files! {
     "app/listing.js" SCRIPT "web/app/listing.js",
     "app/main.js" SCRIPT "web/app/main.js",
     "app/patience.js" SCRIPT "web/app/patience.js",
+    "app/protection.js" SCRIPT "web/app/protection.js",
     "app/sdk.js" SCRIPT "web/app/sdk.js",
     "app/share.js" SCRIPT "web/app/share.js",
     "app/text.js" SCRIPT "web/app/text.js",

@@ -76,6 +76,7 @@ fn state(api: &Api, login: &Login, proof: &str) -> Value {
     state["user"] = json!(name);
     state["proof"] = json!(proof);
     state["rights"] = json!(login.principal.files.rights(&NodePath::ROOT));
+    state["content_protection_required"] = json!(login.principal.files.is_encrypted_only());
     state["app_id"] = json!(app_id(api, "user", name));
     state
 }

@@ -162,6 +162,7 @@ pub(super) async fn open(
         "items": items,
         "from": login.principal.name,
         "expires": grant.expires,
+        "content_protection_required": login.principal.files.is_encrypted_only(),
         "transfer_spec": spec,
         // Who follows another link in the same browser, or signs in, does not see these transfers.
         "app_id": super::session::app_id(&api, "link", &grant.id),

@@ -23,6 +23,7 @@ export class Refused extends Error {
  * @property {string} fingerprint
  * @property {string} transfer_user
  * @property {number} share_seconds
+ * @property {boolean} [content_protection_required] of who is signed in: this server takes encrypted files only
  */
 
 /** @typedef {{path: string, basename: string, type: "file" | "directory" | "symbolic_link", size: number, mtime: string, permissions: {name: string}[], partial_file?: boolean}} Entry */

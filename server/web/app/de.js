@@ -47,6 +47,8 @@ export const de = {
   chosenOf: "$1 von $2 ausgewählt",
   folderEmpty: "Dieser Ordner ist leer. Legen Sie Dateien hier ab oder drücken Sie „Hochladen“.",
   folderHidden: "Sie dürfen hierhin hochladen, aber nicht sehen, was da ist.",
+  encryptedOnly:
+    "Hier liegen Dateien nur verschlüsselt. Beim Hochladen fragt Godwit nach einer Passphrase und verschlüsselt die Dateien auf Ihrem Rechner; beim Herunterladen fragt es nach derselben. Dieser Server erfährt sie nie, und ohne sie kann niemand die Dateien öffnen.",
   isFolder: "Ordner",
   isFile: "Datei",
   isLink: "Verweis, wird nicht verfolgt",

@@ -46,6 +46,8 @@ export const en = {
   chosenOf: "$1 of $2 chosen",
   folderEmpty: "This folder is empty. Drop files here, or press “Upload”.",
   folderHidden: "You may upload here, but not see what is there.",
+  encryptedOnly:
+    "Files are kept encrypted here. When you upload, Godwit asks you for a passphrase and encrypts the files on your computer; when you download, it asks for the same one. This server never learns it, and nobody can open the files without it.",
   isFolder: "Folder",
   isFile: "File",
   isLink: "link, is not followed",

@@ -7,6 +7,7 @@ import * as api from "./api.js";
 import { askName, askSure } from "./ask.js";
 import { Grid } from "./grid.js";
 import { Listing } from "./listing.js";
+import { decrypting } from "./protection.js";
 import { share } from "./share.js";
 import { counted, language, t } from "./text.js";
 import { hashOf, join, parent, steps } from "./where.js";
@@ -24,6 +25,8 @@ export class Files {
     this.path = "/";
     this.sort = "type";
     this.shareSeconds = 0;
+    /** Whether the server takes encrypted files only. */
+    this.encryptedOnly = false;
     /** What one may do in the folder that is shown. @type {Set<string>} */
     this.rights = new Set();
     /** @type {Listing | undefined} */
@@ -207,7 +210,8 @@ export class Files {
     if (entries.length > MAX_NAMED) throw new Error(t("tooMany", format.number(MAX_NAMED, language)));
     const [target] = await this.godwit.choose("target", t("saveTo"));
     if (target === undefined) return;
-    const spec = await api.downloadSpec(entries.map((entry) => entry.path));
+    const plain = await api.downloadSpec(entries.map((entry) => entry.path));
+    const spec = decrypting(plain, entries.map(({ basename: name, type }) => ({ name, type })), this.encryptedOnly);
     await this.godwit.start({ ...spec, destination_root: target, create_dir: true }, { use_absolute_destination_path: true });
   }
 

@@ -154,6 +154,8 @@ async function signedIn(now) {
   if (begunAs !== undefined && begunAs !== now.app_id) return location.reload();
   state = now;
   files.shareSeconds = now.share_seconds;
+  files.encryptedOnly = now.content_protection_required === true;
+  byId("encrypted-only").hidden = !files.encryptedOnly;
   who();
   if (read(location.hash).view !== "share") await begin(now.app_id);
   await route();

@@ -5,6 +5,7 @@ import { byId, h, icon } from "../ui/dom.js";
 import * as format from "../ui/format.js";
 import * as api from "./api.js";
 import { askLife, showCopy, showList } from "./ask.js";
+import { decrypting } from "./protection.js";
 import { language, t } from "./text.js";
 
 const HOUR = 3600;
@@ -42,7 +43,7 @@ export async function open(token) {
   byId("share-error").textContent = "";
   byId("share-from").textContent = t("loading");
   try {
-    const { items, from, expires, transfer_spec, app_id } = await api.call("POST", "/web/shares/open", { token });
+    const { items, from, expires, transfer_spec, app_id, content_protection_required: required } = await api.call("POST", "/web/shares/open", { token });
     byId("share-from").textContent = t("shareFrom", from, format.date(expires * 1000, language));
     byId("share-items").replaceChildren(
       ...items.map((/** @type {{name: string, type: string, size: number}} */ item) => {
@@ -51,7 +52,7 @@ export async function open(token) {
         return h("li", {}, icon(folder ? "folder" : "file"), h("span", { class: "label" }, item.name), h("span", { class: "muted" }, size));
       }),
     );
-    return { spec: transfer_spec, appId: app_id };
+    return { spec: decrypting(transfer_spec, items, required), appId: app_id };
   } catch (error) {
     byId("share-from").textContent = "";
     const ended = error instanceof api.Refused && error.status === 410;
