@@ -78,6 +78,23 @@ inEachBrowser("activity", (name) => {
     await until("the newest is first again", async () => (await shown())[0] === slow);
   });
 
+  test("a window that is opened later shows the group and the order that were chosen last", async () => {
+    await activity.click('[data-group="trouble"]');
+    await choose("#sort", "oldest", "change");
+    const later = await world.browser.open("activity");
+    const chosen = () =>
+      later.evaluate(() => [
+        document.querySelector("#groups [aria-checked=true]")?.getAttribute("data-group"),
+        /** @type {HTMLSelectElement | null} */ (document.querySelector("#sort"))?.value,
+        ...[...document.querySelectorAll("#transfers [data-uuid]")].map((row) => row.getAttribute("data-uuid")),
+      ]);
+    await until("it does", async () => (await chosen()).join() === ["trouble", "oldest", failed].join());
+    await later.close();
+    await activity.click('[data-group="all"]');
+    await choose("#sort", "newest", "change");
+    await until("all are shown again", async () => String(await shown()) === String([slow, failed, done]));
+  });
+
   test("the details of a failed transfer name cause, next step and number", async () => {
     await activity.click(`[data-uuid="${failed}"] .title`);
     await until("the details are shown", () => activity.shows("#details .fault"));
