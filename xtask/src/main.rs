@@ -16,6 +16,7 @@ mod manifest;
 mod package;
 mod place;
 mod report;
+mod reproducible;
 mod run;
 mod sbom;
 mod screenshots;
@@ -54,7 +55,7 @@ enum Command {
     Test(test::Options),
     /// A picture of every window, light and dark, English and German, in target/screenshots/
     Screenshots(screenshots::Options),
-    /// The long matrices: kills, hostile peers, changing paths, failing disks, fuzzing
+    /// The long matrices: kills, hostile peers, changing paths, failing disks, upgrades, fuzzing, two compilations compared
     Soak(soak::Options),
     /// Thousands of generated requests against the server's API and its description (after build)
     Api(api::Options),

@@ -9,12 +9,12 @@
 //!   environments;
 //! - `SHA256SUMS` of all of them.
 //!
-//! The same programs give the same packages, bit for bit: names in order, one time for all files (of the last commit, or
-//! `SOURCE_DATE_EPOCH`), no owners.
+//! The same commit gives the same packages, bit for bit, in whatever folder: names in order, one time for all files (of the last
+//! commit, or `SOURCE_DATE_EPOCH`), no owners, no folders of the builder's. `cargo xtask soak reproducible` compiles twice and compares.
 
 use crate::crx::{self, Key};
 use crate::place::{self, Browser};
-use crate::{Outcome, build, deb, files, run, sbom};
+use crate::{Outcome, deb, files, reproducible, run, sbom};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ impl Part {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     if !options.no_build {
-        build::run(&build::Options { release: true, ..build::Options::default() })?;
+        build_release()?;
     }
     let packages = options.out.clone().unwrap_or_else(|| place::dist().join("packages"));
     files::remove_folder(&packages)?;
@@ -93,6 +93,29 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     files::remove_folder(&stage)?;
     sums(&packages)
+}
+
+/// By a process of its own, whose compilers are told to leave out in which folders this builder keeps things.
+fn build_release() -> Outcome {
+    let mut folders = vec![(place::root(), "/godwit"), (reproducible::cargo_home()?, "/cargo")];
+    if !place::target().starts_with(place::root()) {
+        folders.push((place::target(), "/godwit/target"));
+    }
+    let mut build = run::command(&std::env::current_exe()?.display().to_string());
+    build.args(["build", "--release"]);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut rust: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+    let mut c = std::env::var("CFLAGS").unwrap_or_default();
+    for (folder, instead) in &folders {
+        rust.push(format!("--remap-path-prefix={}={instead}", folder.display()));
+        c = format!("{c} -ffile-prefix-map={}={instead}", folder.display());
+    }
+    // Paths may have spaces; those in CFLAGS may not.
+    build.env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}"));
+    if folders.iter().all(|(folder, _)| !folder.display().to_string().contains(char::is_whitespace)) {
+        build.env("CFLAGS", c.trim());
+    }
+    run::check(&mut build)
 }
 
 /// The release, the installer in one file, and the server.

@@ -2,7 +2,7 @@
 //! test command.
 
 use crate::report::{Count, Report};
-use crate::{Outcome, build, place, run, test};
+use crate::{Outcome, build, place, reproducible, run, test};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -47,11 +47,13 @@ enum Matrix {
     Upgrade,
     /// Every parser and state machine that hears a peer, under libFuzzer and with random sessions
     Fuzz,
+    /// The release compiled in two folders, and every file compared (hours on two cores)
+    Reproducible,
     /// All of them
     All,
 }
 
-const ALL: [Matrix; 9] = [
+const ALL: [Matrix; 10] = [
     Matrix::Kills,
     Matrix::AgentKills,
     Matrix::ServerKills,
@@ -61,6 +63,7 @@ const ALL: [Matrix; 9] = [
     Matrix::Disks,
     Matrix::Upgrade,
     Matrix::Fuzz,
+    Matrix::Reproducible,
 ];
 
 impl Matrix {
@@ -75,6 +78,7 @@ impl Matrix {
             Self::Disks => "disks",
             Self::Upgrade => "upgrade",
             Self::Fuzz => "fuzz",
+            Self::Reproducible => "reproducible",
             Self::All => "all",
         }
     }
@@ -86,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Outcome<bool> {
     for matrix in chosen {
         report.step(&format!("soak: {}", matrix.name()), || match matrix {
             Matrix::Fuzz => crate::fuzz::run(&folder(), options.seconds),
+            Matrix::Reproducible => reproducible::run(),
             Matrix::Upgrade => {
                 let mut count = program(matrix, options)?;
                 count.add(clean_root(options)?);
