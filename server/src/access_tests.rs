@@ -155,7 +155,7 @@ async fn a_right_password_is_hashed_once_and_forgotten_when_it_changes() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_worth_nothing() {
+async fn t07_a_revoked_token_is_worth_nothing() {
     let fixture = fixture("");
     let grant = Grant::new("ann", Direction::Send, &[user_path("in").unwrap()], unix_now(), 60).unwrap();
     let token = fixture.access.tokens().sign(&grant).unwrap();
@@ -169,7 +169,7 @@ async fn a_revoked_token_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_out_of_the_docroot_is_refused_and_named() {
+async fn t09_a_path_that_leads_out_of_the_docroot_is_refused_and_named() {
     let fixture = fixture("");
     let ann = fixture.login("ann", password("right")).await.unwrap();
     for bad in ["..", "../x", "in/../../x", "a\0b", "a\\..\\b", "in/./x", "in//x", "C:\\x", "link", "link/x"] {
@@ -238,7 +238,7 @@ async fn a_user_sees_his_own_docroot_and_has_his_own_rights() {
 }
 
 #[tokio::test]
-async fn a_token_opens_its_paths_in_its_direction_and_nothing_else() {
+async fn t07_a_token_opens_its_paths_in_its_direction_and_nothing_else() {
     let fixture = fixture("");
     let token = fixture.token(Direction::Send, &["/in"], 60);
     for user in ["", "ann"] {

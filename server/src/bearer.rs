@@ -10,8 +10,8 @@ use base64::engine::general_purpose::{GeneralPurposeConfig, STANDARD};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
 use serde::Deserialize;
 use std::io::Read;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -23,6 +23,8 @@ const MAX_UNPACKED: u64 = 64 * 1024;
 const SEPARATOR: &str = "\n==SIGNATURE==\n";
 /// Longest public key, bytes of PEM.
 const MAX_KEY: usize = 16 * 1024;
+/// Another machine has written the time of its end: so much may its clock be behind ours.
+const LEEWAY: Duration = Duration::seconds(60);
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,14 +89,15 @@ pub fn open(token: &str) -> Option<Sealed> {
 }
 
 impl Sealed {
-    /// What it says, if `pem` verifies it and its time is not over.
+    /// What it says, if `pem` verifies it and its time is not over by more than [`LEEWAY`].
     #[must_use]
     pub fn verify(&self, pem: &str, now: OffsetDateTime) -> Option<Claims> {
         let key = public_key(pem)?;
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, key).verify(self.json.as_bytes(), &self.signature).ok()?;
         let claims: Claims = serde_json::from_str(&self.json).ok()?;
         let expires = OffsetDateTime::parse(&claims.expires_at, &Rfc3339).ok()?;
-        let good = claims.auth_type == "access_key" && !claims.user_id.is_empty() && now < expires;
+        let good =
+            claims.auth_type == "access_key" && !claims.user_id.is_empty() && now < expires.saturating_add(LEEWAY);
         good.then_some(claims)
     }
 }
@@ -110,4 +113,48 @@ pub fn public_key(pem: &str) -> Option<Vec<u8>> {
     let (_, info) = SubjectPublicKeyInfo::from_der(&der).ok()?;
     let rsa = info.algorithm.algorithm.to_id_string() == "1.2.840.113549.1.1.1";
     rsa.then(|| info.subject_public_key.data.to_vec())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const PUBLIC_KEY: &str = include_str!("../tests/common/bearer-test-key.pub.pem");
+    const PRIVATE_KEY: &[u8] = include_bytes!("../tests/common/bearer-test-key.der");
+
+    fn ending(at: &str) -> Sealed {
+        let claims =
+            format!(r#"{{"user_id":"7","scope":"node.k:user:all","auth_type":"access_key","expires_at":"{at}"}}"#);
+        let pair = ring::signature::RsaKeyPair::from_pkcs8(PRIVATE_KEY).unwrap();
+        let mut signature = vec![0; pair.public().modulus_len()];
+        let random = ring::rand::SystemRandom::new();
+        pair.sign(&ring::signature::RSA_PKCS1_SHA512, &random, claims.as_bytes(), &mut signature).unwrap();
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(format!("{claims}{SEPARATOR}{}", STANDARD.encode(signature)).as_bytes()).unwrap();
+        open(&STANDARD.encode(packer.finish().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn t08_the_clock_of_the_web_application_may_be_a_minute_behind_and_no_more() {
+        let good = |at: &str, now: i64| {
+            let now = OffsetDateTime::from_unix_timestamp(now).unwrap();
+            ending(at).verify(PUBLIC_KEY, now).is_some()
+        };
+        // The last second of 2016 was followed by a leap second, which clocks of Unix do not count.
+        let end = 1_483_228_800;
+        for (at, end) in [("2017-01-01T00:00:00Z", end), ("2016-12-31T23:59:60Z", end)] {
+            for (now, expected) in
+                [(0, true), (end - 3_600, true), (end + 58, true), (end + 60, false), (1 << 37, false)]
+            {
+                assert_eq!(good(at, now), expected, "{at} at {now}");
+            }
+        }
+        // The last time there can be does not overflow.
+        assert!(good("9999-12-31T23:59:59Z", end));
+        for nonsense in ["2017-01-01", "", "2017-13-01T00:00:00Z", "-1", "99999999999999999999"] {
+            assert!(!good(nonsense, 0), "{nonsense}");
+        }
+    }
 }

@@ -69,7 +69,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
-    async fn a_reader_that_stands_still_is_given_up_and_a_slow_one_is_not() {
+    async fn t03_a_reader_that_stands_still_is_given_up_and_a_slow_one_is_not() {
         let limit = Duration::from_millis(600);
         let (ours, theirs) = tokio::io::duplex(16);
         let error = Paced::new(ours, limit).write_all(&[0; 100]).await.unwrap_err();

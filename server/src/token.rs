@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_or_foreign_token_is_refused() {
+    fn t07_a_changed_or_foreign_token_is_refused() {
         let (_dir, key) = key();
         let (_other_dir, other) = self::key();
         let token = key.sign(&send(&["in"])).unwrap();

@@ -111,7 +111,7 @@ fn a_folder_is_read_page_by_page_until_its_total_is_reached() {
 }
 
 #[test]
-fn everybody_sees_the_own_folder_with_the_own_rights_and_nothing_else() {
+fn t09_everybody_sees_the_own_folder_with_the_own_rights_and_nothing_else() {
     let place = Place::new();
     let config =
         "[users.ann]\ndocroot = 'homes/ann'\ndelete = false\n[users.bob]\ndocroot = 'homes/bob'\nread = false\n";
@@ -137,8 +137,75 @@ fn everybody_sees_the_own_folder_with_the_own_rights_and_nothing_else() {
     }
 }
 
+#[test]
+fn t09_no_path_in_any_request_leads_out() {
+    let place = Place::new();
+    let server = start(&place, "");
+    let ann = ann(&server);
+    let outside = place.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "unmistakable").unwrap();
+    ann.ask("/files/create", &json!({"paths": [{"type": "file", "path": "/f", "contents": ""}]}));
+    for out in ["../outside", "/../outside", "x/../../outside", "/./../outside", "..", "..\\outside", "f/../../outside"]
+    {
+        let secret = format!("{out}/secret");
+        // Asked about one by one.
+        let list = |path: &str, one: Value| {
+            let answer = ann.ask(path, &json!({"paths": [one]}));
+            let error = &answer["paths"][0]["error"];
+            assert_eq!((&error["code"], &error["reason"]), (&json!(400), &json!("bad_path")), "{path} {out}: {answer}");
+            assert!(!answer.to_string().contains("unmistakable"));
+        };
+        list("/files/create", json!({"type": "file", "path": format!("{out}/new"), "contents": ""}));
+        list("/files/create", json!({"type": "directory", "path": format!("{out}/new")}));
+        list("/files/delete", json!({"path": secret}));
+        list("/files/rename", json!({"path": "/", "source": "f", "destination": format!("{out}/f")}));
+        list("/files/rename", json!({"path": "/", "source": secret, "destination": "stolen"}));
+        list("/files/rename", json!({"path": out, "source": "secret", "destination": "stolen"}));
+        list("/space", json!({"path": out}));
+        // Asked about as a whole.
+        let whole = |answer: common::http::Answer, what: &str| {
+            assert_eq!(answer.status, 400, "{what} {out}: {}", String::from_utf8_lossy(&answer.body));
+            assert_eq!(answer.json()["error"]["reason"], "bad_path", "{what} {out}");
+        };
+        for path in ["/files/browse", "/files/search"] {
+            whole(ann.post(path, &json!({"path": out})), path);
+        }
+        whole(ann.post("/access_keys", &json!({"storage": {"path": out}})), "access key");
+        let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        whole(ann.get(&format!("/files/{encoded}/contents")), "contents");
+        // Set-ups of transfers.
+        for (path, wish) in [
+            ("/files/upload_setup", json!({"paths": [{"destination": out}]})),
+            ("/files/upload_setup", json!({"paths": [{}], "destination_root": out})),
+            ("/files/download_setup", json!({"paths": [{"source": secret}]})),
+            ("/files/download_setup", json!({"paths": [{"source": "secret"}], "source_root": out})),
+        ] {
+            let answer = ann.ask(path, &json!({"transfer_requests": [{"transfer_request": wish}]}));
+            let spec = &answer["transfer_specs"][0];
+            assert_eq!(spec["error"]["code"], json!(400), "{path} {wish}: {answer}");
+            assert!(spec.get("transfer_spec").is_none_or(Value::is_null), "{path} {wish}: {answer}");
+        }
+    }
+    // Names below a folder that is known by its id.
+    let root = ann.post("/access_keys", &json!({"storage": {"path": "/key"}})).json();
+    let word = |name: &str| root[name].as_str().unwrap().to_owned();
+    let key = Client::basic(server.http, &word("id"), &word("secret"));
+    for name in ["../f", "..", "a/b", "/etc", "", "a\\b"] {
+        let path = format!("/files/{}/files", word("root_file_id"));
+        let made = key.post(&path, &json!({"name": name, "type": "folder"}));
+        assert_eq!(made.status, 400, "{name:?}: {}", String::from_utf8_lossy(&made.body));
+    }
+    let mut left: Vec<_> = fs::read_dir(place.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["docroot", "log", "outside", "server", "server.toml"], "nothing new beside the docroot");
+    assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "unmistakable");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert!(place.docroot().join("f").is_file());
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_up_transfer_runs_with_its_token_and_the_token_opens_nothing_else() {
+async fn t07_a_set_up_transfer_runs_with_its_token_and_the_token_opens_nothing_else() {
     let place = Place::new();
     let server = start(&place, "[users.ann]\nrate_default = '200m'\n");
     fs::create_dir(place.docroot().join("in")).unwrap();

@@ -144,7 +144,7 @@ fn files_are_made_read_moved_and_removed_by_ids_that_stay() {
 }
 
 #[test]
-fn a_key_sees_no_id_outside_its_folder_and_children_come_in_parts() {
+fn t09_a_key_sees_no_id_outside_its_folder_and_children_come_in_parts() {
     let place = Place::new();
     let server = place.start(&["--user", "ann:right"]);
     let (_, whole, made) = key(&server, json!({"storage": {"path": "/"}}));
@@ -216,7 +216,7 @@ fn a_bearer_token_opens_what_its_users_permissions_say() {
 }
 
 #[test]
-fn a_bearer_token_that_is_old_foreign_or_for_another_key_is_worth_nothing() {
+fn t07_a_bearer_token_that_is_old_foreign_or_for_another_key_is_worth_nothing() {
     let place = Place::new();
     let server = place.start(&["--user", "ann:right"]);
     let (id, _, _) = key(&server, json!({"token_verification_key": PUBLIC_KEY}));

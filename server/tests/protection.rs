@@ -46,7 +46,7 @@ fn start(place: &Place) -> Server {
 }
 
 #[test]
-fn whoever_sends_a_byte_a_second_is_cut_off_and_others_are_served() {
+fn t03_whoever_sends_a_byte_a_second_is_cut_off_and_others_are_served() {
     let place = Place::new();
     let server = start(&place);
     let (http, api) = (server.http, server.api);
@@ -128,7 +128,7 @@ fn t21_a_thousand_ranges_cost_no_more_than_one_and_the_last_byte_is_right() {
 }
 
 #[test]
-fn a_reader_that_stands_still_does_not_hold_the_server() {
+fn t03_a_reader_that_stands_still_does_not_hold_the_server() {
     let place = Place::new();
     let server = start(&place);
     let file = fs::File::create(place.docroot().join("big")).unwrap();

@@ -73,7 +73,7 @@ fn assert_full(failure: &Failure) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_quota_holds_for_every_way_in_and_over_a_restart() {
+async fn t13_a_users_quota_holds_for_every_way_in_and_over_a_restart() {
     let place = Place::new();
     let server = start(&place);
     let (ann, bob) = (Client::basic(server.http, "ann", "right"), Client::basic(server.http, "bob", "right"));

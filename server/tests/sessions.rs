@@ -4,11 +4,13 @@
 
 mod common;
 
+use common::http::Client;
 use common::{Place, Running, SOON, Server, password, session};
 use godwit_protocol::spec::{Direction, RatePolicy};
 use godwit_protocol::worker::{Credential, Failure, Start};
 use godwit_protocol::{RateKbps, Secret};
 use rustix::process::Signal;
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -78,7 +80,7 @@ async fn t23_wrong_passwords_and_unknown_users_cannot_be_told_apart() {
 }
 
 #[tokio::test]
-async fn a_token_lets_its_bearer_do_what_it_says_and_no_more() {
+async fn t07_a_token_lets_its_bearer_do_what_it_says_and_no_more() {
     let place = Place::new();
     let server = place.start(&USER);
     fs::create_dir(place.docroot().join("in")).unwrap();
@@ -114,8 +116,86 @@ async fn a_token_lets_its_bearer_do_what_it_says_and_no_more() {
     assert_eq!(code(session(upload(&server, nonsense, &file, "/in")).await).0, 19);
 }
 
+/// An upload that takes a minute if nobody hurries it, by a token; `None` if the token is refused.
+async fn long_upload(server: &Server, token: &Credential, file: &Path) -> Option<Running> {
+    let mut start = upload(server, token.clone(), file, "/");
+    start.transfer_id = "00000000-0000-4000-8000-000000000002".into();
+    start.rate.policy = RatePolicy::Fixed;
+    start.rate.target = Some(RateKbps(8_000));
+    let mut running = Running::start(start);
+    running.moves().await.then_some(running)
+}
+
+/// Tries until the token is refused, and returns why.
+async fn refusal(server: &Server, token: &Credential, small: &Path) -> String {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let (number, message) = code(session(upload(server, token.clone(), small, "/")).await);
+        if number == 19 {
+            return message;
+        }
+        assert!(number == 0 && Instant::now() < deadline, "{number} {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t07_what_runs_when_its_token_ends_may_finish_and_nothing_new_begins_with_it() {
+    let place = Place::new();
+    let server = place.start(&USER);
+    let file = source(&place, 60_000_000);
+    let small = place.dir.path().join("small");
+    fs::write(&small, "x").unwrap();
+    let all = ["--direction", "send", "--path", "/"];
+
+    // It expires. On a busy machine it may have done so before anything begins.
+    let mut seconds = 5;
+    let (token_that_ends, mut running) = loop {
+        let ttl = format!("{seconds}s");
+        let token = token(&place, &[&all[..], &["--ttl", &ttl]].concat());
+        if let Some(running) = long_upload(&server, &token, &file).await {
+            break (token, running);
+        }
+        assert!(seconds < 60, "nothing begins");
+        seconds *= 2;
+    };
+    let message = refusal(&server, &token_that_ends, &small).await;
+    assert!(message.contains("expired") && message.contains("new one"), "{message}");
+    assert!(running.goes_on(), "it runs on");
+    running.hurry().await;
+    assert_eq!(code(running.end().await), (0, String::new()));
+    assert_eq!(fs::read(place.docroot().join("source.bin")).unwrap(), fs::read(&file).unwrap());
+
+    // It is taken back.
+    fs::remove_file(place.docroot().join("source.bin")).unwrap();
+    let revoked = token(&place, &all);
+    let mut running = long_upload(&server, &revoked, &file).await.unwrap();
+    for line in place.run(place.command(&["token", "list"])).stdout.lines() {
+        let id = line.split('\t').next().unwrap();
+        let removed = place.run(place.command(&["token", "remove", id]));
+        assert!(removed.status.success(), "{}", removed.stderr);
+    }
+    let message = refusal(&server, &revoked, &small).await;
+    assert!(message.contains("revoked") && message.contains("new one"), "{message}");
+    assert!(running.goes_on(), "it runs on");
+    running.hurry().await;
+    assert_eq!(code(running.end().await), (0, String::new()));
+    assert_eq!(fs::read(place.docroot().join("source.bin")).unwrap(), fs::read(&file).unwrap());
+}
+
+#[test]
+fn t09_a_users_name_is_no_path() {
+    for name in ["../outside", "/etc", "..", "a/b", "{user}", "%2e%2e"] {
+        let place = Place::new();
+        let server = place.start(&["--user", &format!("{name}:right")]);
+        let client = Client::basic(server.http, name, "right");
+        client.ask("/files/create", &json!({"paths": [{"type": "file", "path": "/f", "contents": ""}]}));
+        assert!(place.docroot().join("f").is_file(), "{name}: the root is the docroot, whatever the name says");
+        assert!(!place.dir.path().join("outside").exists());
+    }
+}
+
 #[tokio::test]
-async fn nothing_outside_the_docroot_is_read_or_written() {
+async fn t09_nothing_outside_the_docroot_is_read_or_written() {
     let place = Place::new();
     let server = place.start(&USER);
     let outside = place.dir.path().join("outside");

@@ -190,7 +190,7 @@ fn fails(page: &Page<'_>, uuid: &str, codes: &[u64]) {
 const OUTSIDE: &[u64] = &[4, 5, 21, 27, 41, 63];
 
 #[test]
-fn a_download_from_outside_the_docroot_fails_and_gives_nothing_away() {
+fn t09_a_download_from_outside_the_docroot_fails_and_gives_nothing_away() {
     let case = Case::new();
     symlink(case.scratch.path("secret.txt"), case.server.docroot().join("link")).unwrap();
     symlink(case.scratch.path("."), case.server.docroot().join("folder-link")).unwrap();
@@ -209,7 +209,7 @@ fn a_download_from_outside_the_docroot_fails_and_gives_nothing_away() {
 }
 
 #[test]
-fn a_folder_with_links_out_of_the_docroot_comes_down_without_what_they_lead_to() {
+fn t10_a_folder_with_links_out_of_the_docroot_comes_down_without_what_they_lead_to() {
     let case = Case::new();
     let folder = case.server.docroot().join("folder");
     tree::file(&folder.join("honest"), 1000, 1);
@@ -228,7 +228,7 @@ fn a_folder_with_links_out_of_the_docroot_comes_down_without_what_they_lead_to()
 }
 
 #[test]
-fn an_upload_through_a_link_in_the_docroot_writes_nothing_outside() {
+fn t10_an_upload_through_a_link_in_the_docroot_writes_nothing_outside() {
     let case = Case::new();
     let outside = case.scratch.folder("outside");
     symlink(&outside, case.server.docroot().join("way-out")).unwrap();

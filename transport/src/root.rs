@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_anywhere_in_a_path() {
+    fn t10_no_link_is_followed_anywhere_in_a_path() {
         let temp = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), b"x").unwrap();

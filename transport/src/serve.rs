@@ -40,13 +40,14 @@ pub(crate) async fn serve(
     mut aborted: watch::Receiver<bool>,
     _place: Place,
 ) {
-    let login_timeout = shared.options.login_timeout;
-    let connection = match tokio::time::timeout(login_timeout, connecting).await {
+    // One limit for the whole way in: whoever uses up each step of it holds no place for longer.
+    let due = tokio::time::Instant::now() + shared.options.login_timeout;
+    let connection = match tokio::time::timeout_at(due, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "handshake"),
         Err(_) => return,
     };
-    let Ok(Ok((send, recv))) = tokio::time::timeout(login_timeout, connection.accept_bi()).await else {
+    let Ok(Ok((send, recv))) = tokio::time::timeout_at(due, connection.accept_bi()).await else {
         return close(&connection, Some(&protocol("no control stream")));
     };
     let meter = Arc::new(Meter::default());
@@ -55,7 +56,7 @@ pub(crate) async fn serve(
     let outbox = writing.outbox().clone();
     let mut further = None;
     let mut who = None;
-    let login = tokio::time::timeout(login_timeout, login(&shared, &connection, &outbox, &mut inbox));
+    let login = tokio::time::timeout_at(due, login(&shared, &connection, &outbox, &mut inbox));
     let outcome = match login.await {
         Err(_) => Err(Failure::new(ErrorCode::Stalled, "the login took too long")),
         Ok(Err(failure)) => Err(failure),

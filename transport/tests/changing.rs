@@ -53,7 +53,7 @@ fn append(path: &Path, bytes: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_appended_meanwhile_arrives_too_and_little_is_sent_twice() {
+async fn t13_what_is_appended_meanwhile_arrives_too_and_little_is_sent_twice() {
     for ends in Ends::both() {
         let (stats, _) = sent_while(&ends, |path| append(path, &content(2, 3 * MIB as usize + 5))).await;
         // What was on its way when the change was seen comes twice, not what had arrived.
@@ -62,7 +62,7 @@ async fn what_is_appended_meanwhile_arrives_too_and_little_is_sent_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_cut_meanwhile_arrives_short() {
+async fn t13_a_file_that_is_cut_meanwhile_arrives_short() {
     for ends in Ends::both() {
         for size in [5 * MIB + 7, MIB, 100, 0] {
             sent_while(&ends, |path| {

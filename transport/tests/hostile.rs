@@ -12,7 +12,7 @@ use raw::Raw;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_lead_elsewhere_never_reach_the_disk() {
+async fn t09_names_that_lead_elsewhere_never_reach_the_disk() {
     let temp = tempfile::tempdir().unwrap();
     let docroot = temp.path().join("docroot");
     std::fs::create_dir(&docroot).unwrap();
@@ -35,7 +35,7 @@ async fn names_that_lead_elsewhere_never_reach_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn content_that_nobody_asked_for_ends_the_session() {
+async fn t05_content_that_nobody_asked_for_ends_the_session() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path());
     let head = |offset, length| SegmentHead { offset, length };
@@ -206,7 +206,7 @@ async fn entries_that_replace_others_keep_to_the_rules_or_end_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_out_of_turn_too_long_or_senseless_end_the_session() {
+async fn t05_frames_out_of_turn_too_long_or_senseless_end_the_session() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path());
     let frames = [

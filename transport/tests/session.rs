@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const LARGE: usize = 64 * 1024 * 1024 + 12_345;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tree_of_every_kind_of_name_arrives_byte_for_byte_in_both_directions() {
+async fn t12_a_tree_of_every_kind_of_name_arrives_byte_for_byte_in_both_directions() {
     let temp = tempfile::tempdir().unwrap();
     let [source, docroot, back] = ["source", "docroot", "back"].map(|n| temp.path().join(n));
     for folder in [&docroot, &back] {

@@ -119,7 +119,7 @@ async fn empty_files_need_no_content_and_wide_folders_no_patience() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deep_trees_and_the_longest_names_arrive() {
+async fn t12_deep_trees_and_the_longest_names_arrive() {
     let temp = tempfile::tempdir().unwrap();
     let [source, docroot, back] = folders(temp.path(), ["source", "docroot", "back"]);
     let mut deep = source.join("deep");

@@ -76,7 +76,7 @@ async fn what_is_written_can_be_read_listed_renamed_and_removed() {
 }
 
 #[tokio::test]
-async fn parts_come_in_any_order_and_nothing_is_visible_before_all_is_there() {
+async fn t05_parts_come_in_any_order_and_nothing_is_visible_before_all_is_there() {
     let Fixture { local, dir } = fixture();
     let target = path("in/big");
     let upload = local.begin(&target, 6).await.unwrap();
@@ -101,7 +101,7 @@ async fn parts_come_in_any_order_and_nothing_is_visible_before_all_is_there() {
 }
 
 #[tokio::test]
-async fn no_link_leads_anywhere_and_deleting_one_deletes_only_the_link() {
+async fn t10_no_link_leads_anywhere_and_deleting_one_deletes_only_the_link() {
     let fixture = fixture();
     let root = fixture.root();
     symlink("../outside", root.join("out")).unwrap();
@@ -132,7 +132,7 @@ async fn no_link_leads_anywhere_and_deleting_one_deletes_only_the_link() {
 }
 
 #[tokio::test]
-async fn a_hard_link_is_replaced_not_written_through() {
+async fn t10_a_hard_link_is_replaced_not_written_through() {
     let fixture = fixture();
     fs::hard_link(fixture.dir.path().join("outside/secret"), fixture.root().join("in/hard")).unwrap();
     let all = fixture.guarded("", Policy::Everywhere(Rights::ALL));
@@ -142,7 +142,7 @@ async fn a_hard_link_is_replaced_not_written_through() {
 }
 
 #[tokio::test]
-async fn devices_pipes_and_sockets_are_shown_but_not_opened() {
+async fn t11_devices_pipes_and_sockets_are_shown_but_not_opened() {
     let fixture = fixture();
     let root = fixture.root();
     rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -160,7 +160,7 @@ async fn devices_pipes_and_sockets_are_shown_but_not_opened() {
 
 /// A thread swaps a folder for a link to the outside as fast as it can while every operation runs through it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_swapped_for_a_link_during_the_operation_gains_nothing() {
+async fn t10_a_folder_swapped_for_a_link_during_the_operation_gains_nothing() {
     let fixture = fixture();
     let root = fixture.root();
     fs::create_dir(root.join("swap")).unwrap();
@@ -206,7 +206,7 @@ async fn a_folder_swapped_for_a_link_during_the_operation_gains_nothing() {
 }
 
 #[tokio::test]
-async fn names_of_all_kinds_are_stored_as_they_are_or_refused() {
+async fn t12_names_of_all_kinds_are_stored_as_they_are_or_refused() {
     let fixture = fixture();
     let all = fixture.guarded("", Policy::Everywhere(Rights::ALL));
     let longest = "x".repeat(255);
@@ -227,7 +227,7 @@ async fn names_of_all_kinds_are_stored_as_they_are_or_refused() {
 }
 
 #[tokio::test]
-async fn a_name_that_the_disk_has_in_another_unicode_form_is_found() {
+async fn t12_a_name_that_the_disk_has_in_another_unicode_form_is_found() {
     let fixture = fixture();
     let decomposed = "cafe\u{301}";
     fs::create_dir(fixture.root().join(decomposed)).unwrap();
@@ -240,7 +240,7 @@ async fn a_name_that_the_disk_has_in_another_unicode_form_is_found() {
 }
 
 #[tokio::test]
-async fn names_that_nobody_could_send_back_are_not_listed() {
+async fn t12_names_that_nobody_could_send_back_are_not_listed() {
     use std::os::unix::ffi::OsStrExt;
     let fixture = fixture();
     for bad in [&b"\xff\xfe"[..], b"new\nline", b"back\\slash", "right\u{202e}left".as_bytes()] {

@@ -4,12 +4,12 @@
 
 pub(crate) mod http;
 
-use godwit_protocol::Secret;
 use godwit_protocol::spec::Direction;
 use godwit_protocol::worker::{
     Command as Order, Credential, Failure, PathPair, RateSettings, Report, ServerAddress, ServerIdentity, Start, Stats,
     TransferOptions,
 };
+use godwit_protocol::{RateKbps, Secret};
 use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -76,8 +76,13 @@ impl Place {
 
     /// Starts a server and waits for its line.
     pub(crate) fn start(&self, arguments: &[&str]) -> Server {
+        self.start_by(self.serving(arguments))
+    }
+
+    /// Starts a server by a command like that of [`Place::serving`].
+    pub(crate) fn start_by(&self, mut command: Command) -> Server {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let mut child = self.serving(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -190,7 +195,7 @@ pub(crate) fn password(text: &str) -> Credential {
 pub(crate) struct Running {
     task: tokio::task::JoinHandle<Result<Stats, Failure>>,
     reports: tokio::sync::mpsc::Receiver<Report>,
-    _orders: tokio::sync::mpsc::Sender<Order>,
+    orders: tokio::sync::mpsc::Sender<Order>,
 }
 
 impl Running {
@@ -198,21 +203,38 @@ impl Running {
         let (sender, reports) = tokio::sync::mpsc::channel(64);
         let (orders, incoming) = tokio::sync::mpsc::channel(4);
         let task = tokio::spawn(async move { godwit_transport::client::run(&start, sender, incoming).await });
-        Self { task, reports, _orders: orders }
+        Self { task, reports, orders }
     }
 
     /// Waits until bytes have moved.
     pub(crate) async fn moving(&mut self) {
+        assert!(self.moves().await, "the session ended before anything moved");
+    }
+
+    /// Waits until bytes have moved; false if it ends before.
+    pub(crate) async fn moves(&mut self) -> bool {
         let wait = async {
             loop {
                 match self.reports.recv().await {
-                    Some(Report::Stats(stats)) if stats.bytes_transferred > 0 => return,
+                    Some(Report::Stats(stats)) if stats.bytes_transferred > 0 => return true,
                     Some(_) => {}
-                    None => panic!("the session ended before anything moved"),
+                    None => return false,
                 }
             }
         };
-        tokio::time::timeout(SOON, wait).await.unwrap();
+        tokio::time::timeout(SOON, wait).await.unwrap()
+    }
+
+    /// Whether it goes on. What it has to say meanwhile is read, or it would wait.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        while self.reports.try_recv().is_ok() {}
+        !self.task.is_finished()
+    }
+
+    /// As fast as it can from now on.
+    pub(crate) async fn hurry(&self) {
+        let rate = RateSettings { target: Some(RateKbps(10_000_000)), ..RateSettings::default() };
+        self.orders.send(Order::SetRate(rate)).await.unwrap();
     }
 
     pub(crate) async fn end(mut self) -> Result<Stats, Failure> {
