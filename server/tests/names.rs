@@ -167,17 +167,19 @@ async fn t12_names_that_cannot_be_sent_go_under_others_or_fail_alone() {
     let before = content(&there);
     let back = place.dir.path().join("back");
     fs::create_dir(&back).unwrap();
-    for (replacement, number) in [(None, 27), (Some('_'), 0)] {
+    // The server tells its files by text: one whose name is no text cannot come down under any name.
+    for (replacement, up_ends, down_ends, first_down) in [(None, 27, 27, 0), (Some('_'), 0, 27, 1)] {
         let up = server.session("ann", password("right"), Direction::Send, &local, "/");
         let down = server.session("ann", password("right"), Direction::Receive, &back, "/there");
-        for (mut start, arrived) in [(up, place.docroot().join("odd")), (down, back.join("there"))] {
+        let ways = [(up, place.docroot().join("odd"), up_ends, 0), (down, back.join("there"), down_ends, first_down)];
+        for (mut start, arrived, number, first) in ways {
             start.options.replace_illegal = replacement;
             let ended = session(start).await.map_or_else(|failure| failure.code.number(), |_| 0);
             assert_eq!(ended, number, "{replacement:?}");
             let mut expected = BTreeMap::from([(OsString::from("good"), b"good".to_vec())]);
             if replacement.is_some() {
                 let others = ["__", "new_line", "back_slash", "right_left"].map(OsString::from);
-                expected.extend(others.into_iter().zip(ODD.map(<[u8]>::to_vec)));
+                expected.extend(others.into_iter().zip(ODD.map(<[u8]>::to_vec)).skip(first));
             }
             assert_eq!(content(&arrived), expected, "{replacement:?}");
         }
