@@ -35,6 +35,42 @@ async fn t09_names_that_lead_elsewhere_never_reach_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn t12_names_that_are_too_long_or_would_show_as_others_end_the_session_and_the_longest_is_stored() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path());
+    let folder = vec!["d".repeat(255); 16].join("/");
+    for bad in [
+        "x".repeat(256),
+        "\u{e9}".repeat(128),
+        "\u{1f9a4}".repeat(64),
+        "a\nb".into(),
+        "a\tb".into(),
+        "a\u{7f}b".into(),
+        "a\u{85}b".into(),
+        "photo\u{202e}gpj.exe".into(),
+        format!("{folder}/x"),
+        vec!["d"; 257].join("/"),
+    ] {
+        let mut raw = Raw::uploading(&server).await;
+        raw.entries(json!([{"p": bad, "k": "f", "s": 0}])).await;
+        assert_eq!(raw.error().await, ErrorCode::BadPath, "{bad:?}");
+    }
+    // Bytes that are no UTF-8 are no frame.
+    let mut raw = Raw::uploading(&server).await;
+    raw.bytes(b"{\"t\":\"entries\",\"entries\":[{\"p\":\"a\xff\",\"k\":\"f\",\"s\":0}]}").await;
+    assert_eq!(raw.error().await, ErrorCode::Protocol);
+    assert!(snapshot(temp.path()).is_empty());
+    // A name in the other Unicode form is stored in ours; as long as may be, it counts in ours too.
+    let (longest, decomposed) = ("x".repeat(255), "e\u{301}".repeat(127));
+    let mut raw = Raw::uploading(&server).await;
+    raw.entries(json!([{"p": longest, "k": "f", "s": 0}, {"p": decomposed, "k": "f", "s": 0}])).await;
+    raw.frame(&json!({"t": "entries-end", "count": 2, "bytes": 0, "failed": []})).await;
+    let Control::Result(result) = raw.expect(|c| matches!(c, Control::Result(_))).await else { unreachable!() };
+    assert_eq!((result.completed, result.failed), (2, 0));
+    assert!(temp.path().join(longest).is_file() && temp.path().join("\u{e9}".repeat(127)).is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn t05_content_that_nobody_asked_for_ends_the_session() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path());

@@ -183,12 +183,20 @@ async fn t03_a_user_and_an_address_have_no_more_sessions_than_they_may() {
 #[tokio::test(flavor = "multi_thread")]
 async fn t03_a_client_that_connects_and_says_nothing_is_sent_away() {
     let temp = tempfile::tempdir().unwrap();
-    let options = ServerOptions { login_timeout: Duration::from_secs(3), ..ServerOptions::default() };
+    let limit = Duration::from_secs(3);
+    let options = ServerOptions { login_timeout: limit, ..ServerOptions::default() };
     let server = Server::with(gate(temp.path()), options);
     let mute = Raw::connect(&server).await;
-    let reason = tokio::time::timeout(Duration::from_secs(30), mute.connection.closed()).await;
+    let reason = tokio::time::timeout(10 * limit, mute.connection.closed()).await;
     assert!(matches!(reason, Ok(quinn::ConnectionError::ApplicationClosed(_))), "{reason:?}");
     let mut half = Raw::connect(&server).await;
     half.login("secret").await;
     assert_eq!(half.error().await, ErrorCode::Stalled);
+    // Each step in less than the time, all together in more.
+    let mut late = Raw::connect(&server).await;
+    tokio::time::sleep(limit * 2 / 3).await;
+    late.login("secret").await;
+    tokio::time::sleep(limit * 2 / 3).await;
+    late.frame(&json!({"t": "request", "transfer_id": "x", "direction": "send"})).await;
+    assert!(matches!(late.last().await, None | Some(Control::Error(_))), "time is counted from the first packet");
 }

@@ -94,6 +94,16 @@ impl Raw {
         }
     }
 
+    /// What the server says last, apart from its hello: an acceptance, an error or nothing.
+    pub async fn last(&mut self) -> Option<Control> {
+        loop {
+            match self.next().await {
+                Some(Control::Hello(_)) => {}
+                other => return other,
+            }
+        }
+    }
+
     pub async fn segment(&self, head: SegmentHead, content: &[u8], trailer: &[u8]) {
         let mut stream = self.connection.open_uni().await.unwrap();
         let _ = stream.write_all(&[&head.encode()[..], content, trailer].concat()).await;
