@@ -54,6 +54,9 @@ fn settings(args: &AdminArgs) -> Result<Settings, Box<dyn Error>> {
 fn open(args: &AdminArgs) -> Result<(Settings, StateDir, Sqlite), Box<dyn Error>> {
     let settings = settings(args)?;
     let state = StateDir::open(&settings.state)?;
+    if let Some(words) = Sqlite::loss(&state) {
+        eprintln!("godwit-server: {words}");
+    }
     let catalogue = Sqlite::open(&state)?;
     Ok((settings, state, catalogue))
 }

@@ -28,18 +28,20 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Most lines of a request's head.
 const MAX_HEADERS: usize = 64;
 
-/// Serves HTTPS until `shutdown`. Handshakes use the newest acceptor: a certificate can change while the server runs.
+/// Serves HTTPS until `shutdown`, then ends when the last answer is out. Handshakes use the newest acceptor: a certificate can
+/// change while the server runs.
 pub async fn run_tls(
     listener: TcpListener,
     acceptor: watch::Receiver<TlsAcceptor>,
     router: Router,
     shutdown: watch::Receiver<bool>,
 ) {
+    let stop = shutdown.clone();
     accept_loop(listener, "api", shutdown, move |stream, peer| {
-        let (acceptor, router) = (acceptor.borrow().clone(), router.clone());
+        let (acceptor, router, stop) = (acceptor.borrow().clone(), router.clone(), stop.clone());
         async move {
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => serve(stream, peer, true, router).await,
+                Ok(Ok(stream)) => serve(stream, peer, true, router, stop).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             }
@@ -48,12 +50,16 @@ pub async fn run_tls(
     .await;
 }
 
-/// Serves plain HTTP until `shutdown`.
+/// Serves plain HTTP until `shutdown`, then ends when the last answer is out.
 pub async fn run_plain(listener: TcpListener, router: Router, shutdown: watch::Receiver<bool>) {
-    accept_loop(listener, "http", shutdown, move |stream, peer| serve(stream, peer, false, router.clone())).await;
+    let stop = shutdown.clone();
+    accept_loop(listener, "http", shutdown, move |stream, peer| {
+        serve(stream, peer, false, router.clone(), stop.clone())
+    })
+    .await;
 }
 
-async fn serve<S>(stream: S, peer: SocketAddr, secured: bool, router: Router)
+async fn serve<S>(stream: S, peer: SocketAddr, secured: bool, router: Router, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -69,7 +75,21 @@ where
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(Paced::new(stream, STALL)), service);
-    if let Err(error) = connection.await {
+    let mut connection = std::pin::pin!(connection);
+    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    let early = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        () = stopped => None,
+    };
+    let result = match early {
+        Some(result) => result,
+        // The request under way is answered, the next one is not taken; who only keeps the connection is cut off.
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
         tracing::debug!(%peer, %error, "HTTP connection ended");
     }
 }

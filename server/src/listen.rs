@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Connections of all addresses to one port. Idle ones leave after some seconds, so that even this many strangers hold
 /// places for a short while only.
@@ -16,8 +17,8 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Rest after a failed accept (no file handles left, say), so that the loop does not spin.
 const REST: Duration = Duration::from_millis(100);
 
-/// Accepts until `shutdown` turns true. A connection over a limit is closed without a word: answering would cost what
-/// the limit protects.
+/// Accepts until `shutdown` turns true, and returns when the last connection has ended. A connection over a limit is closed
+/// without a word: answering would cost what the limit protects.
 pub async fn accept_loop<H, F>(
     listener: TcpListener,
     name: &'static str,
@@ -29,10 +30,12 @@ pub async fn accept_loop<H, F>(
 {
     let places = PerAddress::new(CONNECTIONS, CONNECTIONS_PER_ADDRESS);
     let handler = Arc::new(handler);
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = shutdown.wait_for(|stop| *stop) => return,
+            Some(_) = connections.join_next() => continue,
+            _ = shutdown.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -45,7 +48,7 @@ pub async fn accept_loop<H, F>(
                     tracing::debug!(%peer, name, %error, "answers may be a little late");
                 }
                 let handler = handler.clone();
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     handler(stream, peer).await;
                     drop(place);
                 });
@@ -56,4 +59,7 @@ pub async fn accept_loop<H, F>(
             }
         }
     }
+    // Nobody new comes in from here on, not even into the system's queue.
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }

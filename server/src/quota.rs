@@ -135,6 +135,8 @@ struct Count {
     stale: bool,
     /// Sessions that may have written what the disk does not show yet.
     sessions: usize,
+    /// Of files that are just written whole: the disk need not show them yet.
+    writing: u64,
     /// Taken in the present and in the previous span of [`LANDING`].
     landing: [u64; 2],
     span: Option<Instant>,
@@ -200,6 +202,11 @@ impl Quota {
 
     /// Counts bytes that are about to be written; refused if they do not fit. May block.
     pub fn take(&self, bytes: u64) -> Result<(), Full> {
+        self.take_and(bytes, |_| {})
+    }
+
+    /// With something else that happens at the same moment.
+    fn take_and(&self, bytes: u64, also: impl Fn(&mut Count)) -> Result<(), Full> {
         for age in [Duration::MAX, REST] {
             // Without any knowledge, and before a refusal, the disk is looked at.
             if let Err(error) = self.refresh(age) {
@@ -209,6 +216,7 @@ impl Quota {
             let mut count = self.count();
             if count.used.saturating_add(bytes) <= self.limit {
                 count.take(bytes, Instant::now());
+                also(&mut count);
                 return Ok(());
             }
         }
@@ -242,7 +250,7 @@ impl Quota {
             count.turn(now);
             // What is deleted from now on may not be seen.
             count.stale = false;
-            (now, count.taken, count.landing.iter().sum::<u64>())
+            (now, count.taken, count.landing.iter().sum::<u64>().saturating_add(count.writing))
         };
         let found = (self.measure)().inspect_err(|_| self.changed())?;
         let now = Instant::now();
@@ -258,7 +266,7 @@ impl Quota {
 }
 
 /// Counts bytes that are about to be written in all of them, or says which one refuses. May block.
-pub fn take(quotas: &[Quota], bytes: u64) -> Result<(), Full> {
+fn take(quotas: &[Quota], bytes: u64) -> Result<(), Full> {
     for (n, quota) in quotas.iter().enumerate() {
         if let Err(full) = quota.take(bytes) {
             // Counted there, and not to be written.
@@ -267,6 +275,38 @@ pub fn take(quotas: &[Quota], bytes: u64) -> Result<(), Full> {
         }
     }
     Ok(())
+}
+
+/// A file that is written whole, from the moment that it is counted until it is there or has failed. A look at the disk in
+/// between may miss it; without this the next one would get its room, and of a thousand at once too many would come in.
+pub struct Writing {
+    quotas: Vec<Quota>,
+    bytes: u64,
+}
+
+impl Writing {
+    /// Counts it in all of them, or says which one refuses. May block.
+    pub fn begin(quotas: &[Quota], bytes: u64) -> Result<Self, Full> {
+        let mut writing = Self { quotas: Vec::new(), bytes };
+        for quota in quotas {
+            if let Err(full) = quota.take_and(bytes, |count| count.writing = count.writing.saturating_add(bytes)) {
+                // Counted there, and not to be written.
+                writing.quotas.iter().for_each(Quota::changed);
+                return Err(full);
+            }
+            writing.quotas.push(quota.clone());
+        }
+        Ok(writing)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        for quota in &self.quotas {
+            let mut count = quota.count();
+            count.writing = count.writing.saturating_sub(self.bytes);
+        }
+    }
 }
 
 /// Counts what one session writes, in everything that limits it.
@@ -365,6 +405,21 @@ mod tests {
         count.sessions = 0;
         count.turn(begin + Duration::from_secs(25));
         assert_eq!(count.landing, [0, 0], "nobody writes");
+    }
+
+    #[test]
+    fn t29_what_is_just_written_counts_before_the_disk_shows_it() {
+        let disk = Arc::new(AtomicU64::new(0));
+        let quota = quota(100, &disk);
+        let writing = Writing::begin(std::slice::from_ref(&quota), 80).unwrap();
+        // Somebody makes the others look at the disk, which does not have it yet.
+        quota.changed();
+        assert_eq!(quota.take(30), Err(Full { used: ByteCount(80), limit: ByteCount(100) }));
+        disk.store(80, Ordering::Relaxed);
+        drop(writing);
+        quota.changed();
+        quota.take(20).unwrap();
+        assert!(quota.take(1).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -121,6 +122,7 @@ pub struct Bound {
     identities: Identities,
     addresses: [SocketAddr; 3],
     access: Access,
+    drain: Duration,
 }
 
 impl Bound {
@@ -153,7 +155,7 @@ impl Bound {
             data: data.credentials(),
             fingerprint: watch::Sender::new(fingerprint),
         };
-        Ok(Self { data, answer, api, plain, identities, addresses, access })
+        Ok(Self { data, answer, api, plain, identities, addresses, access, drain: settings.drain })
     }
 
     /// The line that tells a parent process, or a person, that connections are accepted.
@@ -176,7 +178,7 @@ impl Bound {
         Reload::new(self.access.clone(), self.identities.clone())
     }
 
-    /// Serves until `shutdown` turns true, then lets running sessions end.
+    /// Serves until `shutdown` turns true, then lets running sessions and requests end.
     pub async fn run(self, shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
         let data_port = self.data.local_addr().port();
         let ops = Ops::new(self.access.clone());
@@ -185,10 +187,33 @@ impl Bound {
         let router = api::router(Arc::new(api));
         let acceptor = self.identities.acceptor.subscribe();
         tokio::spawn(port_answer::run(self.answer, shutdown.clone()));
-        tokio::spawn(http::run_tls(self.api, acceptor, router.clone(), shutdown.clone()));
-        tokio::spawn(http::run_plain(self.plain, router, shutdown.clone()));
+        let api = http::run_tls(self.api, acceptor, router.clone(), shutdown.clone());
+        let plain = http::run_plain(self.plain, router, shutdown.clone());
+        let requests = tokio::spawn(drained(api, plain, self.drain, shutdown.clone()));
         // A task of its own: a panic in it must end the process with an error, not hang it.
-        tokio::spawn(self.data.run(shutdown)).await.map_err(|_| ServeError::Crashed)
+        tokio::spawn(self.data.run(shutdown.clone())).await.map_err(|_| ServeError::Crashed)?;
+        if *shutdown.borrow() {
+            requests.await.map_err(|_| ServeError::Crashed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs both ports of the API until `shutdown`; requests under way then get as long as sessions do.
+async fn drained(
+    api: impl Future<Output = ()>,
+    plain: impl Future<Output = ()>,
+    limit: Duration,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let both = async { tokio::join!(api, plain) };
+    let late = async {
+        let _ = shutdown.wait_for(|stop| *stop).await;
+        tokio::time::sleep(limit).await;
+    };
+    tokio::select! {
+        _ = both => {}
+        () = late => tracing::warn!("requests that took too long were cut off"),
     }
 }
 
@@ -208,6 +233,9 @@ fn prepare(settings: Settings) -> Result<(Settings, Identity, Access), ServeErro
         Some((certificate, key)) => Identity::from_files(certificate, key)?,
         None => Identity::load_or_make(&state)?,
     };
+    if let Some(words) = Sqlite::loss(&state) {
+        tracing::warn!("{words}");
+    }
     let catalogue: Arc<dyn Catalogue> = Arc::new(Sqlite::open(&state)?);
     catalogue.close_transfers(now_usec(), "the server ended before the transfer did")?;
     let directory = Directory::new(Arc::new(settings.clone()), catalogue)?;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// Name of the key's file in the state folder.
-const FILE: &str = "token.key";
+pub(crate) const FILE: &str = "token.key";
 /// Longest token that is looked at, bytes.
 pub const MAX_TOKEN: usize = 384 * 1024;
 /// Most paths in one token.

@@ -12,10 +12,10 @@ impl Catalogue for Sqlite {
         people::users(&self.quick())
     }
     fn put_user(&self, user: &StoredUser, replace: bool) -> Result<()> {
-        people::put_user(&mut self.durable(), user, replace)
+        self.settled(|c| people::put_user(c, user, replace))
     }
     fn remove_user(&self, name: &str) -> Result<bool> {
-        people::remove_user(&mut self.durable(), name)
+        self.settled(|c| people::remove_user(c, name))
     }
 
     fn key(&self, id: &str) -> Result<Option<AccessKey>> {
@@ -25,20 +25,20 @@ impl Catalogue for Sqlite {
         keys::keys(&self.quick(), owner)
     }
     fn put_key(&self, key: &AccessKey, replace: bool) -> Result<()> {
-        keys::put_key(&mut self.durable(), key, replace)
+        self.settled(|c| keys::put_key(c, key, replace))
     }
     fn remove_key(&self, id: &str) -> Result<bool> {
-        keys::remove_key(&mut self.durable(), id)
+        self.settled(|c| keys::remove_key(c, id))
     }
 
     fn put_token(&self, token: &TokenRecord) -> Result<()> {
-        people::put_token(&self.durable(), token)
+        self.settled(|c| people::put_token(c, token))
     }
     fn tokens(&self, now: u64) -> Result<Vec<TokenRecord>> {
         people::tokens(&self.quick(), now)
     }
     fn revoke(&self, id: &str, until: u64) -> Result<()> {
-        people::revoke(&self.durable(), id, until)
+        self.settled(|c| people::revoke(c, id, until))
     }
     fn is_revoked(&self, id: &str) -> Result<bool> {
         people::is_revoked(&self.quick(), id)
@@ -58,7 +58,7 @@ impl Catalogue for Sqlite {
     }
 
     fn put_permission(&self, permission: &Permission) -> Result<i64> {
-        keys::put_permission(&mut self.durable(), permission)
+        self.settled(|c| keys::put_permission(c, permission))
     }
     fn permission(&self, key: &str, id: i64) -> Result<Option<Permission>> {
         keys::permission(&self.quick(), key, id)
@@ -67,7 +67,7 @@ impl Catalogue for Sqlite {
         keys::permissions(&self.quick(), key)
     }
     fn remove_permission(&self, key: &str, id: i64) -> Result<bool> {
-        keys::remove_permission(&self.durable(), key, id)
+        self.settled(|c| keys::remove_permission(c, key, id))
     }
 
     fn put_transfer(&self, transfer: &TransferRecord, durable: bool) -> Result<()> {

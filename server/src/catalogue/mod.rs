@@ -53,6 +53,17 @@ pub enum CatalogueError {
         /// What was found.
         reason: String,
     },
+    /// The database is gone and its log is there.
+    #[error(
+        "{path} is not there, but its log is ({log}). Nothing was changed. Restore both from a backup, or move the log away too to \
+         begin with an empty catalogue (users and keys made by command are lost, files are not)"
+    )]
+    Orphaned {
+        /// What is missing.
+        path: PathBuf,
+        /// What is there.
+        log: PathBuf,
+    },
     /// Written by a later build.
     #[error(
         "{path} has schema {found}, this build knows {known}: use the newer build, or restore the backup of before"

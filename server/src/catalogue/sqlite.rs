@@ -3,6 +3,7 @@
 use super::schema::{STEPS, VERSION};
 use super::{CatalogueError, FILE, Result};
 use crate::state::StateDir;
+use crate::token;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,26 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// What to tell the administrator before [`Self::open`] makes a new catalogue in a folder that had one.
+    #[must_use]
+    pub fn loss(state: &StateDir) -> Option<String> {
+        let path = state.path().join(FILE);
+        let used = state.path().join(token::FILE).exists();
+        (used && path.symlink_metadata().is_err()).then(|| {
+            format!(
+                "{} is gone: a new and empty one is made. Users and keys made by command are lost. To have them back, stop the \
+                 server and restore the file from a backup",
+                path.display()
+            )
+        })
+    }
+
     /// Opens the catalogue in the state folder; made on first use, migrated if it is an older one.
     pub fn open(state: &StateDir) -> Result<Self> {
         let path = state.path().join(FILE);
         refuse_network(state.path())?;
         if !path.try_exists().map_err(io_error(&path))? {
+            refuse_orphaned_log(&path)?;
             make(state.path(), &path)?;
         }
         check_head(&path)?;
@@ -42,6 +58,18 @@ impl Sqlite {
 
     pub(super) fn durable(&self) -> MutexGuard<'_, Connection> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A change that opens or closes doors. Afterwards the file itself has it, not its log alone: who loses the log, as by
+    /// restoring or copying the one file, must not get back who was removed, or lose who was added.
+    pub(super) fn settled<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let mut connection = self.durable();
+        let done = change(&mut connection)?;
+        // Waits for nobody; what somebody just reads comes with the next one.
+        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "a change stays in the catalogue's log for now");
+        }
+        Ok(done)
     }
 
     pub(super) fn quick(&self) -> MutexGuard<'_, Connection> {
@@ -58,6 +86,12 @@ fn refuse_network(folder: &Path) -> Result<()> {
     #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)] // its type and sign differ between targets
     let kind = found.f_type as u64 & 0xffff_ffff;
     if NETWORK.contains(&kind) { Err(CatalogueError::Network(folder.to_owned())) } else { Ok(()) }
+}
+
+/// The log of a catalogue that is gone would be played into the new one, page by page.
+fn refuse_orphaned_log(path: &Path) -> Result<()> {
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    if log.symlink_metadata().is_ok() { Err(CatalogueError::Orphaned { path: path.to_owned(), log }) } else { Ok(()) }
 }
 
 /// The file appears under its name only when it is whole, so an empty one is never ours and never taken for a new one.

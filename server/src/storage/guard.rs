@@ -6,7 +6,7 @@ use super::{Content, Item, Kind, Listing, Page, Replace, Space, Stat, Storage, S
 use crate::catalogue::Identity;
 use crate::config::ContentProtection;
 use crate::node_path::NodePath;
-use crate::quota::{self, ByteCount, Full, Quota, SessionRoom};
+use crate::quota::{ByteCount, Full, Quota, SessionRoom, Writing};
 use crate::rights::{Policy, Right, Rights};
 use bytes::Bytes;
 use godwit_transport::protect::{BEGIN, is_encrypted};
@@ -70,12 +70,12 @@ impl Guarded {
     }
 
     /// Asks the quotas; some walk a tree for the answer.
-    async fn counted(
+    async fn counted<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&[Quota]) -> Result<(), StorageError> + Send + 'static,
-    ) -> Result<(), StorageError> {
+        ask: impl FnOnce(&[Quota]) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
         if self.quotas.is_empty() {
-            return Ok(());
+            return ask(&[]);
         }
         let quotas = self.quotas.clone();
         let task = tokio::task::spawn_blocking(move || ask(&quotas));
@@ -236,8 +236,9 @@ impl Guarded {
         }
         let path = self.inner(path)?;
         let bytes = content.len() as u64;
-        self.counted(move |quotas| quota::take(quotas, bytes).map_err(StorageError::Full)).await?;
+        let writing = self.counted(move |quotas| Writing::begin(quotas, bytes).map_err(StorageError::Full)).await?;
         let result = self.put_whole(&path, content, replace).await;
+        drop(writing);
         if result.is_err() {
             // Counted, and not there.
             self.changed();
