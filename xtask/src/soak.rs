@@ -37,6 +37,8 @@ enum Matrix {
     ServerKills,
     /// The server with 204 sessions, 5,000 silent connections and 1,000 wrong passwords a second
     ServerLoad,
+    /// Folders of the server become links that lead out, and back, for ten minutes under all its operations
+    Swaps,
     /// Peers that lie, flood, stall and send nonsense
     Hostile,
     /// Paths that go black, change, lose, double, delay and corrupt
@@ -58,6 +60,7 @@ const ALL: [Matrix; 10] = [
     Matrix::AgentKills,
     Matrix::ServerKills,
     Matrix::ServerLoad,
+    Matrix::Swaps,
     Matrix::Hostile,
     Matrix::Black,
     Matrix::Disks,
@@ -73,6 +76,7 @@ impl Matrix {
             Self::AgentKills => "agent-kills",
             Self::ServerKills => "server-kills",
             Self::ServerLoad => "server-load",
+            Self::Swaps => "swaps",
             Self::Hostile => "hostile",
             Self::Black => "black",
             Self::Disks => "disks",

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         "hostile" => soak::hostile::long(options.rounds, options.seed),
         "server-kills" => soak::server_kills::long(options.rounds, options.seed),
         "server-load" => soak::server_load::long(options.rounds),
+        "swaps" => soak::swaps::long(options.rounds),
         other => {
             eprintln!("godwit-soak: no matrix is called {other}");
             return ExitCode::from(2);

@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod kills;
 pub mod server_kills;
 pub mod server_load;
+pub mod swaps;
 pub mod upgrade;
 
 use serde_json::{Value, json};
