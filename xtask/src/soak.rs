@@ -55,7 +55,7 @@ enum Matrix {
     All,
 }
 
-const ALL: [Matrix; 10] = [
+const ALL: [Matrix; 11] = [
     Matrix::Kills,
     Matrix::AgentKills,
     Matrix::ServerKills,
