@@ -93,7 +93,8 @@ impl WorkerPipe {
     #[must_use]
     pub fn started_on(scratch: &Scratch, namespace: &str, start: Start) -> Self {
         let mut command = crate::namespaces::inside(namespace, &crate::binaries::path("godwit-worker"));
-        command.env("GODWIT_HOME", scratch.home()).env("HOME", scratch.user_home()).env("RUST_LOG", "info");
+        command.env("GODWIT_HOME", scratch.home()).env("HOME", scratch.user_home());
+        command.env("GODWIT_LOG", "warn,godwit_transport::watch=debug");
         let mut worker = Self::run(scratch, command);
         worker.tell(&Command::Start(Box::new(start)));
         worker

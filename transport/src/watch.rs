@@ -24,6 +24,9 @@ pub(crate) struct Watch {
     stall: Duration,
     life: (u64, Instant),
     heard: (u64, Instant),
+    asked: Instant,
+    /// The shortest that was seen.
+    round_trip: Duration,
     limits: Arc<Limits>,
     outbox: Outbox,
     samples: VecDeque<(Instant, u64)>,
@@ -37,8 +40,19 @@ impl Watch {
         limits: Arc<Limits>,
         outbox: Outbox,
     ) -> Self {
-        let life = (meter.life(), Instant::now());
-        Self { connection, meter, stall, life, heard: (0, Instant::now()), limits, outbox, samples: VecDeque::new() }
+        let now = Instant::now();
+        Self {
+            life: (meter.life(), now),
+            heard: (0, now),
+            asked: now,
+            round_trip: connection.rtt(),
+            samples: VecDeque::new(),
+            connection,
+            meter,
+            stall,
+            limits,
+            outbox,
+        }
     }
 
     /// Where the session stands; an error if nothing has moved for too long.
@@ -64,13 +78,22 @@ impl Watch {
         Ok(stats)
     }
 
-    /// While nothing comes, lets a frame out from time to time whatever the window says.
+    /// While nothing comes, or nothing of ours is acknowledged, lets a frame out from time to time whatever the window says.
+    ///
+    /// Either alone would not do. A peer that only receives has nothing on its way. And a sender whose window is full
+    /// hears its peer ask, but cannot even answer: quinn sends no acknowledgement while data waits for the window.
     fn ask_again(&mut self, now: Instant) {
         let datagrams = self.connection.stats().udp_rx.datagrams;
         if datagrams != self.heard.0 {
             self.heard = (datagrams, now);
-        } else if now - self.heard.1 > SILENCE.max(2 * self.connection.rtt()) {
-            self.heard.1 = now;
+        }
+        // What is acknowledged first after an outage seems to have been under way all that time, and quinn believes it.
+        self.round_trip = self.round_trip.min(self.connection.rtt());
+        let silence = (now - self.heard.1).max(self.limits.unanswered(now));
+        let pause = SILENCE.max(2 * self.round_trip);
+        if silence > pause && now - self.asked > pause {
+            self.asked = now;
+            tracing::debug!(silence = silence.as_secs_f64(), "nothing heard, asking again");
             self.limits.nudge();
             self.outbox.offer(Control::Ping);
         }

@@ -8,6 +8,7 @@ use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 
 use super::law::RateLaw;
+use super::nudge::Nudged;
 use super::shared::SharedRate;
 
 /// Builds a controller for each path of the connections that share one rate handle.
@@ -43,6 +44,7 @@ impl ControllerFactory for RateControllerFactory {
         Box::new(RateController {
             law: RateLaw::new(self.shared.settings(current_mtu), current_mtu),
             mtu: current_mtu,
+            nudged: Nudged::new(&self.shared),
             phase: "",
             factory: (*self).clone(),
         })
@@ -54,6 +56,7 @@ struct RateController {
     law: RateLaw,
     factory: RateControllerFactory,
     mtu: u16,
+    nudged: Nudged,
     phase: &'static str,
 }
 
@@ -93,6 +96,7 @@ impl Controller for RateController {
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
         self.law.set(self.shared().settings(self.mtu));
         self.law.on_ack_batch_end(self.time(now), in_flight);
+        self.nudged.answered(&self.factory.shared, in_flight);
         self.log();
         let path = self.law.path();
         self.shared().observe(self.mtu, self.law.rate(), path.base(), path.queue(), self.law.loss_floor());
@@ -115,7 +119,8 @@ impl Controller for RateController {
 
     fn window(&self) -> u64 {
         // Read afresh each time: a new limit holds for the very next packet.
-        self.law.window_under(&self.shared().settings(self.mtu))
+        let window = self.law.window_under(&self.shared().settings(self.mtu));
+        self.nudged.widen(self.shared(), window, self.mtu)
     }
 
     fn metrics(&self) -> ControllerMetrics {

@@ -12,6 +12,7 @@ pub mod dip;
 pub mod law;
 mod local;
 pub mod loss;
+mod nudge;
 mod pace;
 pub mod path;
 pub mod queue;
@@ -32,6 +33,7 @@ use godwit_protocol::RateKbps;
 use godwit_protocol::worker::RateSettings;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// No limit of this kind.
 const NONE: u64 = u64::MAX;
@@ -110,7 +112,7 @@ impl Limits {
     }
 
     /// The time packets wait in queues, as the controller sees it.
-    pub(crate) fn queue_delay(&self) -> std::time::Duration {
+    pub(crate) fn queue_delay(&self) -> Duration {
         self.shared.observed().queue_delay
     }
 
@@ -120,6 +122,12 @@ impl Limits {
         for part in &self.division().parts {
             part.limits.nudge();
         }
+    }
+
+    /// For how long nothing that is on its way has been acknowledged, on the connection where that is longest.
+    pub(crate) fn unanswered(&self, now: Instant) -> Duration {
+        let parts = self.division().parts.iter().map(|part| part.limits.shared.unanswered(now)).max();
+        parts.unwrap_or_default().max(self.shared.unanswered(now))
     }
 
     fn division(&self) -> MutexGuard<'_, Division> {

@@ -1,8 +1,8 @@
 //! quinn's seat for a congestion controller: the [`RateLaw`](super::RateLaw) for paths between machines, the
 //! [`LocalLaw`] inside one. Both see every event, so that either can take over when the first samples show which path it is.
-//! Beside either, a few packets are let out when a silent path is to be asked whether it is back.
 
 use super::local::LocalLaw;
+use super::nudge::Nudged;
 use super::{Limits, RateControllerFactory};
 use crate::endpoint::Reach;
 use quinn_proto::RttEstimator;
@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// Paths whose shortest round trip is below this are taken for this machine or its neighbour.
 const LOCAL_RTT: Duration = Duration::from_millis(2);
-/// Let out by one nudge.
-const NUDGE_PACKETS: u64 = 4;
 
 /// Makes the controller of one connection, which reads `limits` with every packet.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ impl ControllerFactory for Seat {
             far: self.far.clone().build(now, current_mtu),
             is_near: false,
             mtu: current_mtu,
-            left: 0,
-            nudges: self.limits.shared.nudges(),
+            nudged: Nudged::new(&self.limits.shared),
             begin: now,
         })
     }
@@ -54,16 +51,17 @@ struct Seated {
     far: Box<dyn Controller>,
     is_near: bool,
     mtu: u16,
-    /// In flight after the last acknowledgement.
-    left: u64,
-    /// Nudges before it.
-    nudges: u64,
+    nudged: Nudged,
     begin: Instant,
 }
 
 impl Controller for Seated {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
         self.far.on_sent(now, bytes, last_packet_number);
+        // Small ones may be acknowledgements, which nobody acknowledges.
+        if bytes * 2 > u64::from(self.mtu) {
+            self.limits.shared.asked(now);
+        }
     }
 
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
@@ -74,8 +72,8 @@ impl Controller for Seated {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
         self.far.on_end_acks(now, in_flight, app_limited, largest);
-        self.left = in_flight;
-        self.nudges = self.limits.shared.nudges();
+        self.nudged.answered(&self.limits.shared, in_flight);
+        self.limits.shared.answered(now, in_flight > 0);
     }
 
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent_congestion: bool, lost_bytes: u64) {
@@ -90,12 +88,10 @@ impl Controller for Seated {
     }
 
     fn window(&self) -> u64 {
-        let window = if self.is_near { self.near.window(self.limits.bytes_per_second()) } else { self.far.window() };
-        match self.limits.shared.nudges().saturating_sub(self.nudges) {
-            0 => window,
-            // Beside what is on its way and quinn's own probes, which count as well.
-            silent => window.max(self.left) + silent * NUDGE_PACKETS * u64::from(self.mtu),
+        if !self.is_near {
+            return self.far.window();
         }
+        self.nudged.widen(&self.limits.shared, self.near.window(self.limits.bytes_per_second()), self.mtu)
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -109,8 +105,7 @@ impl Controller for Seated {
             far: self.far.clone_box(),
             is_near: self.is_near,
             mtu: self.mtu,
-            left: self.left,
-            nudges: self.nudges,
+            nudged: self.nudged.clone(),
             begin: self.begin,
         })
     }
@@ -142,10 +137,20 @@ mod tests {
             seated.on_sent(now, full, 9);
             for nudges in 1..4 {
                 limits.nudge();
-                assert_eq!(seated.window(), full + nudges * NUDGE_PACKETS * 1452, "near: {is_near}");
+                assert_eq!(seated.window(), full + nudges * 4 * 1452, "near: {is_near}");
             }
-            seated.on_end_acks(now, full / 2, false, None);
+            let later = now + Duration::from_secs(3);
+            assert_eq!(
+                limits.unanswered(later).as_secs(),
+                2 + u64::from(limits.unanswered(later).as_millis() >= 3_000)
+            );
+            seated.on_end_acks(later, full / 2, false, None);
             assert_eq!(seated.window(), full, "near: {is_near}");
+            assert_eq!(limits.unanswered(later), Duration::ZERO);
+            assert_eq!(limits.unanswered(later + Duration::from_secs(2)), Duration::from_secs(2));
+            seated.on_end_acks(later, 0, false, None);
+            seated.on_sent(later, 60, 10);
+            assert_eq!(limits.unanswered(later + Duration::from_secs(9)), Duration::ZERO, "nothing is on its way");
         }
     }
 }

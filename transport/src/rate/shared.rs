@@ -1,7 +1,7 @@
 //! The handle by which a session's rate is steered and watched while it runs.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::settings::{Policy, Settings};
 
@@ -22,6 +22,9 @@ pub struct SharedRate {
     sent_bytes: AtomicU64,
     lost_bytes: AtomicU64,
     nudges: AtomicU64,
+    /// Since when something is on its way and nothing is acknowledged: milliseconds after `origin`, 0 = it is not so.
+    asking: AtomicU64,
+    origin: Instant,
 }
 
 /// What the controller sees of the path.
@@ -123,6 +126,29 @@ impl SharedRate {
         self.nudges.load(Ordering::Relaxed)
     }
 
+    /// For how long something has been on its way with nothing acknowledged; none if nothing is.
+    pub(crate) fn unanswered(&self, now: Instant) -> Duration {
+        match self.asking.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(self.millis(now).saturating_sub(since)),
+        }
+    }
+
+    /// Something was sent that the peer acknowledges.
+    pub(super) fn asked(&self, now: Instant) {
+        let _ = self.asking.compare_exchange(0, self.millis(now), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Something was acknowledged; whether more is on its way.
+    pub(super) fn answered(&self, now: Instant, more: bool) {
+        self.asking.store(if more { self.millis(now) } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Never 0.
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.origin).as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
     pub(super) fn count_lost(&self, bytes: u64) {
         self.lost_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -143,6 +169,8 @@ impl Default for SharedRate {
             sent_bytes: AtomicU64::new(0),
             lost_bytes: AtomicU64::new(0),
             nudges: AtomicU64::new(0),
+            asking: AtomicU64::new(0),
+            origin: Instant::now(),
         }
     }
 }
