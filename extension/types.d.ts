@@ -41,6 +41,7 @@ declare namespace chrome {
       id?: number;
       windowId?: number;
     }
+    function get(id: number): Promise<Tab>;
     function create(properties: { url: string; active?: boolean }): Promise<Tab>;
     function query(which: { active?: boolean; currentWindow?: boolean }): Promise<Tab[]>;
     function reload(id: number): Promise<void>;

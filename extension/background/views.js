@@ -56,10 +56,20 @@ export function accept(port) {
   port.onDisconnect.addListener(() => {
     void chrome.runtime.lastError;
     views.delete(view);
-    if (view.prompt !== null) prompts.abandoned(view.prompt);
+    if (view.prompt !== null) void gone(view.prompt, view.place);
     if (view.follows) transfers.settle(following());
     agent.settle();
   });
+}
+
+/**
+ * A line that broke is no answer: a page that was greeted late, or was loaded again, comes back. Who closes the window is
+ * heard of by the window (main.js).
+ * @param {string} prompt @param {import("./windows.js").Place} place
+ */
+async function gone(prompt, place) {
+  const there = place.tabId !== undefined && (await chrome.tabs.get(place.tabId).then(() => true, () => false));
+  if (!there) prompts.abandoned(prompt);
 }
 
 /** Opens one of our pages, or brings it to the front. @param {string} page @param {string} [fragment] */

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import fs from "node:fs";
 import path from "node:path";
 import { look } from "../harness/look.mjs";
+import { until } from "../harness/wait.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 
 inEachBrowser("consent", (name) => {
@@ -51,6 +52,23 @@ inEachBrowser("consent", (name) => {
     const picked = site.first("showSelectFileDialog", {});
     const consent = await world.browser.window("consent");
     await consent.close();
+    assert.ok((await picked).error);
+  });
+
+  test("a question whose window is loaded again is still asked", async () => {
+    const address = await world.newOrigin();
+    const site = await world.openSite(address);
+    const picked = site.first("showSelectFileDialog", {});
+    const consent = await world.browser.window("consent");
+    await consent.evaluate(() => {
+      document.body.dataset.before = "";
+      setTimeout(() => location.reload());
+    });
+    const again = () =>
+      consent.evaluate(() => document.body.dataset.before === undefined && document.querySelector("#origin")?.textContent);
+    // While it is loaded again there is nobody to ask.
+    await until("the question is shown again", async () => (await again().catch(() => "")) === new URL(address).origin);
+    await consent.click("#deny");
     assert.ok((await picked).error);
   });
 
