@@ -134,7 +134,7 @@ impl Screen {
     fn new() -> Self {
         needed(&["/usr/bin/Xvfb", "/usr/bin/xdotool", PROMPTER]);
         let mut command = Command::new("/usr/bin/Xvfb");
-        command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "800x600x24"]);
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-screen", "0", "800x600x24"]);
         let mut server = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();

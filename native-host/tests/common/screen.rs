@@ -42,7 +42,8 @@ impl Screen {
     /// Without a session bus.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("gsc").tempdir().unwrap();
-        let server = Started::new(Command::new("Xvfb").args(["-displayfd", "1", "-nolisten", "tcp"]));
+        // Left to itself it begins anew when its last client goes, and breaks the next one that is just coming.
+        let server = Started::new(Command::new("Xvfb").args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]));
         Self { bus: None, server, dir }
     }
 

@@ -28,7 +28,7 @@ Gtk.main()
 export class Desktop {
   /** Starts a screen; what the machine starts from now on is shown there. @param {import("./machine.mjs").Machine} machine */
   static async start(machine) {
-    const screen = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1700x1000x24", "-nolisten", "tcp"], {
+    const screen = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1700x1000x24", "-nolisten", "tcp", "-noreset"], {
       stdio: ["ignore", "ignore", "ignore", "pipe"],
     });
     let number = "";
