@@ -43,11 +43,18 @@ fn t27_an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_an_error(
     assert_eq!(questions(&browser), Vec::<String>::new(), "the pin is remembered, over a kill too");
 
     server.kill();
+    let before = server.fingerprint.clone();
     server.restart_with_another_certificate();
     let uuid = start(&server, &page, Value::Null);
     let info = page.wait_status(&uuid, "failed", LONG);
     assert_eq!(info["error_code"], json!(51), "{info}");
     assert_eq!(questions(&browser), Vec::<String>::new(), "a changed pin is an error, not a question");
+    // The user's windows show both; the page learns nothing of what the user once confirmed.
+    let shown = browser.ui("ui.subscribe", json!({})).unwrap()["transfers"].clone();
+    let shown = shown.as_array().unwrap().iter().find(|transfer| transfer["uuid"] == json!(uuid)).unwrap();
+    let words = shown["error"]["message"].as_str().unwrap();
+    assert!(words.contains(&before) && words.contains(&server.fingerprint), "{words}");
+    assert!(!info.to_string().contains(&before), "{info}");
 
     let right = start(&server, &page, json!(server.fingerprint));
     page.wait_status(&right, "completed", LONG);

@@ -78,6 +78,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 pub(crate) struct Identity {
     /// For the connection.
     pub(crate) tls: rustls::ClientConfig,
+    expected: Option<String>,
     seen: Arc<OnceLock<String>>,
     refused: Arc<OnceLock<()>>,
 }
@@ -93,6 +94,10 @@ impl Identity {
             }
             None => Accept::Roots(system_roots(&provider)),
         };
+        let expected = match &accept {
+            Accept::This(hash) => Some(format_fingerprint(hash)),
+            Accept::Roots(_) => None,
+        };
         let (seen, refused) = (Arc::default(), Arc::default());
         let verifier =
             Verifier { accept, provider: provider.clone(), seen: Arc::clone(&seen), refused: Arc::clone(&refused) };
@@ -103,7 +108,7 @@ impl Identity {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         tls.alpn_protocols = vec![wire::ALPN.to_vec()];
-        Ok(Self { tls, seen, refused })
+        Ok(Self { tls, expected, seen, refused })
     }
 
     /// The fingerprint of the certificate that was presented.
@@ -111,10 +116,13 @@ impl Identity {
         self.seen.get().map(String::as_str)
     }
 
-    /// The failure to report if the certificate was refused.
+    /// The failure to report if the certificate was refused. Where one was expected both are told.
     pub(crate) fn refusal(&self) -> Option<Failure> {
         self.refused.get()?;
-        Some(Failure { fingerprint: self.seen.get().cloned(), ..Failure::new(ErrorCode::Insecure, "") })
+        let seen = self.seen.get().cloned();
+        let both = self.expected.as_ref().zip(seen.as_ref());
+        let detail = both.map_or_else(String::new, |(old, new)| format!("expected {old}, the server shows {new}"));
+        Some(Failure { fingerprint: seen, ..Failure::new(ErrorCode::Insecure, detail) })
     }
 }
 

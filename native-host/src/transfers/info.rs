@@ -3,8 +3,9 @@
 use super::{Tombstone, Transfer};
 use crate::queue::{Place, TransferId};
 use crate::time::local_iso;
+use godwit_protocol::ErrorCode;
 use godwit_protocol::start::ConnectSettings;
-use godwit_protocol::ui::TransferStatus;
+use godwit_protocol::ui::{TransferError, TransferStatus};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -116,7 +117,7 @@ pub fn transfer_info(id: &TransferId, transfer: &Transfer, place: &Place) -> Val
         },
         "transfer_iteration_token": standing.token,
         "error_code": error.map_or(0, |e| e.code.number()),
-        "error_desc": error.map_or("", |e| e.message.as_str()),
+        "error_desc": error.map_or("", |e| description(transfer, e)),
     });
     if order.settings.return_files
         && let Value::Object(fields) = &mut info
@@ -124,6 +125,12 @@ pub fn transfer_info(id: &TransferId, transfer: &Transfer, place: &Place) -> Val
         fields.insert("files".into(), files(id, transfer, running));
     }
     info
+}
+
+/// An error's words for the page. Which certificate the user has confirmed for a server is the user's own affair.
+fn description<'a>(transfer: &Transfer, error: &'a TransferError) -> &'a str {
+    let confirmed = error.code == ErrorCode::Insecure && transfer.order.spec.fingerprint.is_none();
+    if confirmed { error.code.text() } else { &error.message }
 }
 
 /// Files that were active so far: those that have ended, and one that is the whole transfer.

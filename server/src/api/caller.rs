@@ -57,6 +57,16 @@ impl FromRequestParts<Arc<Api>> for Caller {
     }
 }
 
+/// As JSON that stays on its line and reads from left to right, whatever names are in it, for the log.
+fn one_line(body: &Value) -> String {
+    let odd = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut line = String::new();
+    for c in body.to_string().chars() {
+        if odd(c) { line.push_str(&format!("\\u{:04x}", u32::from(c))) } else { line.push(c) }
+    }
+    line
+}
+
 /// What who does not come in is told.
 pub(super) fn refusal(refused: &Refused) -> ApiError {
     match refused {
@@ -127,7 +137,7 @@ impl Caller {
         if let (Some(user), Value::Object(fields)) = (&self.on_behalf, &mut body) {
             fields.insert("user_id".into(), json!(user));
         }
-        tracing::info!(user = ?self.principal.name, kind, %body, "done");
+        tracing::info!(user = ?self.principal.name, kind, body = %one_line(&body), "done");
         let event = Event { id: 0, owner: self.principal.name.clone(), at: unix_now(), kind: kind.into(), body };
         if let Err(error) = self.api.access.blocking(move |a| a.directory().catalogue().add_event(&event)).await {
             tracing::warn!(%error, "an event could not be written down");

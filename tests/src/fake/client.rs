@@ -37,6 +37,11 @@ impl Client {
         self.try_connect(self.config.clone()).await.unwrap()
     }
 
+    /// The same, from a server that may refuse it; why it did.
+    pub async fn knock(&self) -> Result<Peer, String> {
+        self.try_connect(self.config.clone()).await
+    }
+
     /// The first packets of connections with which nobody will carry on. Needs a runtime of several threads.
     #[must_use]
     pub fn first_packets(&self, count: usize) -> Vec<Vec<u8>> {
