@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use godwit_tests::wait::SOON;
-use godwit_tests::{Http, Scratch, Server, ServerOptions, processes};
+use godwit_tests::{Http, Scratch, Server, ServerOptions};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
@@ -18,7 +17,8 @@ fn start(scratch: &Scratch) -> Server {
     let input = scratch.path("password");
     std::fs::write(&input, "right").unwrap();
     hashing.arg("hash-password").stdin(Stdio::from(std::fs::File::open(input).unwrap()));
-    let output = processes::output(&mut hashing, SOON);
+    let output = hashing.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let hash = String::from_utf8(output.stdout).unwrap();
     let user = |n: u8| format!("[users.known{n:02}]\npassword_hash = '{}'\n", hash.trim());
     let config = (0..NAMES).map(user).collect();
