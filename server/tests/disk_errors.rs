@@ -6,13 +6,12 @@
 mod common;
 
 use common::http::Client;
-use common::{Place, SOON, Server, password, session};
+use common::{Place, SOON, Server, password, session, traced};
 use godwit_protocol::spec::Direction;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 /// The call that fails, and how; error number of a session; status and word of the API.
 const ROWS: [(&str, &str, u16, u16, &str); 12] = [
@@ -35,19 +34,7 @@ struct Tracer(Child);
 
 impl Tracer {
     fn attach(server: &Server, call: &str, error: &str, on: &[&Path]) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &format!("inject={call}:error={error}"), "-p", &server.child.id().to_string()]);
-        for path in on {
-            command.arg("-P").arg(path);
-        }
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // It says when it holds the process.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        assert!(first.contains("attached"), "{first}");
-        std::thread::spawn(move || lines.for_each(drop));
-        Self(child)
+        Self(traced(server, call, &format!("error={error}"), on))
     }
 }
 

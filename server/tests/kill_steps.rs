@@ -6,13 +6,12 @@
 mod common;
 
 use common::http::Client;
-use common::{Place, Running, SOON, Server, password, session};
+use common::{Place, Running, SOON, Server, password, session, traced};
 use godwit_protocol::spec::Direction;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// What the server asks of the kernel on that way, and at which time that a thread comes by it is killed.
@@ -39,16 +38,7 @@ struct Trap(Child);
 
 impl Trap {
     fn set(server: &Server, call: &str, time: u32) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &format!("inject={call}:signal=KILL:when={time}"), "-p", &server.child.id().to_string()]);
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // It says when it holds the process.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let first = lines.next().unwrap().unwrap();
-        assert!(first.contains("attached"), "{first}");
-        std::thread::spawn(move || lines.for_each(drop));
-        Self(child)
+        Self(traced(server, call, &format!("signal=KILL:when={time}"), &[]))
     }
 
     /// Whether the server is dead. A tracer may hold the last thread of one that is: then it is ended itself.

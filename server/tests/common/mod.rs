@@ -257,3 +257,20 @@ pub(crate) fn read_all(mut stream: impl Read) -> Vec<u8> {
     let _ = stream.read_to_end(&mut bytes);
     bytes
 }
+
+/// A tracer that makes something of the server's calls of one kind: `what` as strace's `inject` has it, only on the paths of `on`
+/// if there are any. Returns when it holds the process.
+pub(crate) fn traced(server: &Server, call: &str, what: &str, on: &[&Path]) -> Child {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:{what}"), "-p", &server.child.id().to_string()]);
+    for path in on {
+        command.arg("-P").arg(path);
+    }
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("attached"), "{first}");
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
