@@ -109,16 +109,16 @@ fn t21_a_request_that_can_be_read_in_two_ways_gets_one_answer_and_the_connection
     ] {
         shapes.push((head.to_owned(), with_head(head, HIDDEN), &[400]));
     }
-    // Bodies in pieces that are none. What is wrong shows when the body is read: it could not be, or was too long.
+    // Bodies in pieces that are none, which shows when the body is read.
     for body in
         ["g\r\n", "-1\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "2\r\n{}0\r\n\r\n", "2\r\n{}\r0\r\n\r\n"]
     {
-        shapes.push((body.to_owned(), chunked(&format!("{body}{HIDDEN}")), &[400, 413]));
+        shapes.push((body.to_owned(), chunked(&format!("{body}{HIDDEN}")), &[400]));
     }
     let extension = format!("2;{}\r\n{{}}\r\n0\r\n\r\n{HIDDEN}", "x".repeat(100_000));
-    shapes.push(("a long extension".into(), chunked(&extension), &[400, 413]));
+    shapes.push(("a long extension".into(), chunked(&extension), &[400]));
     let trailers = format!("2\r\n{{}}\r\n0\r\n{}\r\n{HIDDEN}", "X: y\r\n".repeat(10_000));
-    shapes.push(("many trailers".into(), chunked(&trailers), &[400, 413]));
+    shapes.push(("many trailers".into(), chunked(&trailers), &[400]));
     // An older version knows no pieces.
     let old = format!("POST /space HTTP/1.0\r\n{AUTH}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}");
     shapes.push(("1.0".into(), old, &[400]));

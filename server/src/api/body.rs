@@ -35,10 +35,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let reading = axum::body::to_bytes(request.into_body(), MAX_BODY);
         let bytes = match tokio::time::timeout(MAX_WAIT, reading).await {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(_)) => {
-                let message = format!("The body could not be read, or is larger than {MAX_BODY} bytes.");
+            Ok(Err(error)) if is_too_long(&error) => {
+                let message = format!("The body is larger than {MAX_BODY} bytes.");
                 return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
             }
+            Ok(Err(_)) => return Err(ApiError::bad_request("The body did not arrive whole.")),
             Err(_) => {
                 let message = "The body took too long to arrive.";
                 return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message));
@@ -47,6 +48,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let parsed = serde_json::from_slice(&bytes);
         parsed.map(Self).map_err(|error| ApiError::bad_request(format!("The body cannot be read: {error}.")))
     }
+}
+
+/// Whether a body could not be read for its length alone.
+fn is_too_long(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
 }
 
 fn is_json(kind: &str) -> bool {
