@@ -10,7 +10,7 @@ const SIZES = {
   copy: { width: 560, height: 440 },
   certificate: { width: 580, height: 540 },
   credentials: { width: 520, height: 560 },
-  passphrase: { width: 540, height: 580 },
+  passphrase: { width: 580, height: 640 },
   picker: { width: 900, height: 640 },
   activity: { width: 960, height: 680 },
   monitor: { width: 900, height: 720 },

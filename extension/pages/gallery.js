@@ -6,7 +6,8 @@ import { ICONS } from "../ui/icons.js";
 import { SETTINGS } from "../ui/settings-catalog.js";
 import { SettingRow } from "../ui/setting-row.js";
 import { localize, t } from "../ui/text.js";
-import { ACTIONS, STATES, makeRow } from "../ui/transfer-row.js";
+import { STATES } from "../ui/transfer-model.js";
+import { ACTIONS, makeRow } from "../ui/transfer-row.js";
 
 localize();
 if (location.hash === "#rtl") document.documentElement.dir = "rtl";

@@ -33,6 +33,7 @@ test("diagnostics say why the application is not there, and how it was found if 
   const status = { version: "2", pid: 7, home: "/h", uptime_seconds: 60, counts: { running: 2 }, notices: ["Careful."], more: { log: "/l", downloads: "/d", host } };
   const there = { ...known, state: { phase: "ready", reason: null }, status };
   assert.ok(diagnosis(there, text, String).some(([key, value]) => key === "factManifest" && value === host.manifest));
+  assert.ok(diagnosis(there, text, String).some(([key, value]) => key === "factCounts" && value === "stateRunning: 2"));
   for (const part of ["/x/io.godwit.host.json", "Agent: 2", "Notice: Careful.", '{"running":2}']) assert.ok(reportOf(there).includes(part), part);
 });
 

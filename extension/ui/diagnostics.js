@@ -2,6 +2,7 @@
 // How the parts found each other, for people and for a report. Pure. No secret is known here.
 
 import { noteText } from "./reasons.js";
+import { STATES } from "./transfer-model.js";
 
 /**
  * @typedef {object} Known
@@ -25,7 +26,7 @@ export function diagnosis({ state, status }, t, time) {
     ["homeFolder", status.home],
     ["factLog", log ?? "–"],
     ["factDownloads", downloads ?? "–"],
-    ["factCounts", Object.entries(status.counts).map(([name, count]) => `${count} ${name}`).join(", ") || "0"],
+    ["factCounts", Object.entries(status.counts).map(([state, count]) => `${t(STATES[state] ?? state)}: ${count}`).join(", ") || "0"],
   ];
 }
 

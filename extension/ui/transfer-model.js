@@ -1,6 +1,17 @@
 // @ts-check
 // Which transfers a list shows, in which order, and which of them are chosen. Pure: knows no document.
 
+/** Texts for the states of a transfer. */
+export const STATES = /** @type {Record<string, string>} */ ({
+  initiating: "stateInitiating",
+  queued: "stateQueued",
+  running: "stateRunning",
+  willretry: "stateWillRetry",
+  completed: "stateCompleted",
+  failed: "stateFailed",
+  cancelled: "stateCancelled",
+});
+
 /** Groups of states a person thinks in. @type {Record<string, string[]>} */
 export const GROUPS = {
   active: ["initiating", "running", "willretry"],

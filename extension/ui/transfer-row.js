@@ -6,18 +6,7 @@ import { byId, draw, h, icon } from "./dom.js";
 import * as format from "./format.js";
 import { failureText } from "./report.js";
 import { language, t } from "./text.js";
-import { abilities, share } from "./transfer-model.js";
-
-/** Texts for the states of a transfer. */
-export const STATES = /** @type {Record<string, string>} */ ({
-  initiating: "stateInitiating",
-  queued: "stateQueued",
-  running: "stateRunning",
-  willretry: "stateWillRetry",
-  completed: "stateCompleted",
-  failed: "stateFailed",
-  cancelled: "stateCancelled",
-});
+import { STATES, abilities, share } from "./transfer-model.js";
 
 const STATE_ICONS = /** @type {Record<string, string>} */ ({
   initiating: "clock",

@@ -24,6 +24,8 @@ pub struct UserFolders {
     pub state: PathBuf,
     /// `XDG_CACHE_HOME`, or `.cache` in the home folder.
     pub cache: PathBuf,
+    /// `XDG_RUNTIME_DIR`, if it is set: the agent's socket is there.
+    pub runtime: Option<PathBuf>,
 }
 
 impl UserFolders {
@@ -37,6 +39,7 @@ impl UserFolders {
             data: folder("XDG_DATA_HOME", ".local/share"),
             state: folder("XDG_STATE_HOME", ".local/state"),
             cache: folder("XDG_CACHE_HOME", ".cache"),
+            runtime: env("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()),
             home,
         })
     }
@@ -129,7 +132,7 @@ impl Places {
     pub fn kept(&self) -> Vec<PathBuf> {
         self.user
             .iter()
-            .flat_map(|user| [&user.config, &user.state, &user.cache])
+            .flat_map(|user| [&user.config, &user.state, &user.cache].into_iter().chain(&user.runtime))
             .map(|base| base.join("godwit"))
             .collect()
     }

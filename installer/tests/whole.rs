@@ -368,7 +368,11 @@ fn what_the_user_keeps_stays_unless_it_is_purged() {
     home.write(".config/godwit/settings.toml", "schema = 1\n");
     home.write(".local/state/godwit/state/db", "queue");
     home.install(&home.fake_release("1.0"), &[]);
-    words(&home.run(&["uninstall", "--purge"]));
+    // The agent's socket and locks are elsewhere.
+    let session = home.dir.path().join("session");
+    fs::create_dir_all(session.join("godwit")).unwrap();
+    words(&home.command(&["uninstall", "--purge"]).env("XDG_RUNTIME_DIR", &session).output().unwrap());
+    assert_eq!(fs::read_dir(&session).unwrap().count(), 0);
     let mut after = home.tree();
     // The test made it, not the program.
     after.remove(Path::new(".local/state"));

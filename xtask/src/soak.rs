@@ -49,7 +49,7 @@ enum Matrix {
     Upgrade,
     /// Every parser and state machine that hears a peer, under libFuzzer and with random sessions
     Fuzz,
-    /// The release compiled in two folders, and every file compared (hours on two cores)
+    /// The release compiled in two folders, and every file compared (half an hour on two cores)
     Reproducible,
     /// All of them
     All,

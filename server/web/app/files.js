@@ -150,6 +150,7 @@ export class Files {
 
   /** Runs something; what goes wrong is said. @param {() => Promise<unknown>} act */
   #act(act) {
+    byId("message").hidden = true;
     return act().catch(this.complain);
   }
 
@@ -226,7 +227,7 @@ export class Files {
   async #rename() {
     const [entry] = await this.#chosen();
     if (entry === undefined || this.grid.chosen.size !== 1) return;
-    const name = await askName(t("renameTitle", entry.basename), t("newName"), entry.basename, t("rename"));
+    const name = await askName(t("renameTitle", entry.basename), t("newName"), entry.basename, t("renameNow"));
     if (name === null || name === entry.basename) return this.grid.focus();
     const [error] = await api.bulk("/files/rename", [{ path: this.path, source: entry.basename, destination: name }]);
     if (error) throw error;
@@ -238,7 +239,7 @@ export class Files {
     if (entries.length === 0 || !this.rights.has("delete")) return;
     const text = t(entries.some((entry) => entry.type === "directory") ? "deleteFoldersText" : "deleteText");
     const title = counted(entries.length, "deleteOne", "deleteMany", format.number(entries.length, language));
-    if (!(await askSure(title, text, entries.map((entry) => entry.basename), t("delete")))) return this.grid.focus();
+    if (!(await askSure(title, text, entries.map((entry) => entry.basename), t("deleteNow")))) return this.grid.focus();
     const errors = await api.bulk("/files/delete", entries.map((entry) => ({ path: entry.path })));
     await this.reload();
     byId("spoken").textContent = t("deleted");

@@ -72,6 +72,8 @@ function launchFirefox(common, language) {
       "browser.aboutwelcome.enabled": false,
       // The system's notifications need a session bus; without one Firefox waits for it, with all its windows.
       "alerts.useSystemBackend": false,
+      // Its driver cannot ask for dark: the whole browser is, or is not.
+      "layout.css.prefers-color-scheme.content-override": process.env.GODWIT_SCHEME === "dark" ? 0 : 1,
       "intl.locale.requested": language === "en" ? "en-US" : language,
       // The language packs of the system's administrator.
       ...(language === "en" ? {} : { "extensions.enabledScopes": 15, "extensions.autoDisableScopes": 0 }),

@@ -10,21 +10,21 @@ const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 /** Folder for pictures; none are made without it. */
 const PICTURES = process.env.GODWIT_SCREENSHOTS;
+/** In which Firefox is, whose driver cannot ask for it. */
+const SCHEME = process.env.GODWIT_SCHEME ?? "light";
 /** Language of the browser, for the pictures' names. */
 const LANGUAGE = process.env.GODWIT_LANGUAGE ?? "en";
 
 /**
- * Looks at a window in light and, where the driver can ask for it, in dark.
+ * Looks at a window in light and dark; in Firefox in what the whole browser is (`GODWIT_SCHEME`).
  * @param {import("./window.mjs").ExtensionWindow} window
  * @param {string} browser @param {string} name of the picture
  * @param {{width: number, height: number}} size
  * @param {string} [language] of the window, for the picture's name
  */
 export async function look(window, browser, name, size, language = LANGUAGE) {
-  for (const scheme of ["light", "dark"]) {
-    // Firefox's driver cannot ask for dark; there light is looked at.
-    const asked = await window.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]).then(() => true, () => false);
-    if (!asked && scheme === "dark") return;
+  for (const scheme of browser === "firefox" ? [SCHEME] : ["light", "dark"]) {
+    if (browser !== "firefox") await window.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     await check(window, `${browser} ${name} ${scheme}`);
     if (PICTURES === undefined) continue;
     fs.mkdirSync(PICTURES, { recursive: true });

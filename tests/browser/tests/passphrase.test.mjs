@@ -12,7 +12,7 @@ import { until } from "../harness/wait.mjs";
 import { inEachBrowser, World } from "../harness/world.mjs";
 
 const PASSPHRASE = "gelber Anorak tanzt im Mai";
-const SIZE = { width: 540, height: 580 };
+const SIZE = { width: 580, height: 600 };
 
 inEachBrowser("passphrase", (name) => {
   const world = new World(name);

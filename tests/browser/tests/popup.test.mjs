@@ -47,6 +47,7 @@ inEachBrowser("popup", (name) => {
     popup = await world.browser.open("popup");
     await until("it is not said again", () => popup.shows("#empty"));
     assert.equal(await popup.shows("#welcome"), false);
+    await look(popup, name, "popup-empty", SIZE);
   });
 
   test("one click turns slow mode on, another off, and without limits it says so", async () => {
