@@ -148,14 +148,16 @@ export function transfers(bench) {
     assert.ok(second.iteration_token > since);
     let token = second.iteration_token;
     // The last bytes of a worker that is just stopping are a change of the same transfer.
-    await until("nothing changes any more", async () => {
-      const { success } = await page.call("getAllTransfers", [token], "first");
-      assert.deepEqual(success.transfers.filter((/** @type {any} */ info) => info.uuid !== id || info.status !== "cancelled"), []);
-      token = success.iteration_token;
-      return success.transfers.length === 0;
+    const nothing = await until("nothing changes any more", async () => {
+      const call = await page.call("getAllTransfers", [token], "first");
+      const { iteration_token, transfers } = call.success;
+      if (transfers.length === 0) return call;
+      assert.deepEqual(transfers.filter((/** @type {any} */ info) => info.uuid !== id || info.status !== "cancelled"), []);
+      token = iteration_token;
+      return undefined;
     });
     const body = { iteration_token: token, ...COMMON };
-    await sees(page.call("getAllTransfers", [token], "first"), { request: ACTIVITY, body, status: 200, success: activity([]) });
+    await sees(nothing, { request: ACTIVITY, body, status: 200, success: activity([]) });
     await page.call("removeTransfer", [id], "promise");
   });
 
