@@ -108,6 +108,9 @@ inEachBrowser("windows", (name) => {
     await activity.evaluate(() => document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "a", ctrlKey: true, bubbles: true, cancelable: true })));
     await until("the bar for several is shown", () => activity.shows("#bulk"));
     await look(activity, name, "activity-several", WIDE);
+    await activity.click('[data-status="failed"] .title');
+    await until("the details are shown again", () => activity.shows("#details .fault"));
+    await walk(activity);
     await activity.close();
   });
 
